@@ -1,0 +1,220 @@
+//! greenroom: one thread, stackful tasks, everything through the crate's public names.
+//!
+//! No `unsafe`, and no setting but the stack size: what is measured is what a program gets.
+
+use std::hint::black_box;
+use std::io;
+use std::time::Instant;
+
+use ::greenroom::net::TcpListener;
+use ::greenroom::sync::bounded;
+use ::greenroom::{Config, JoinHandle, Runtime, sleep, spawn, yield_now};
+
+use crate::workload::{
+    BURST, HOUR, Laps, Line, RING, STACK, STREAM, Sleepers, Token, rounds, spread,
+};
+use crate::{Answer, http};
+
+pub(crate) fn measure(name: &str, n: usize) -> Answer {
+    let body: fn(usize) -> io::Result<Line> = match name {
+        "generator" => return generator(n).map(Some),
+        "yield" => yields,
+        "spawn" => spawn_and_join,
+        "spawnmany" => spawn_bursts,
+        "pingpong" => ping_pong,
+        "stream" => stream,
+        "ring" => ring,
+        "sleepers" => sleepers,
+        "timers" => timers,
+        "timers-warm" => timers_warm,
+        "http" => return runtime().run(|| serve(n)).map(|()| None),
+        _ => return Ok(None),
+    };
+    runtime().run(|| body(n)).map(Some)
+}
+
+/// Tasks get as much stack as those of the other stackful runtimes.
+fn runtime() -> Runtime {
+    Runtime::with(Config::new().stack_size(STACK))
+}
+
+fn join<T>(handle: JoinHandle<T>) -> io::Result<T> {
+    handle.join().map_err(io::Error::other)
+}
+
+/// No scheduler: a generator is an iterator by itself.
+fn generator(n: usize) -> io::Result<Line> {
+    let mut numbers = ::greenroom::generator(|yielder| {
+        let mut i = 0_u64;
+        loop {
+            yielder.yield_(i);
+            i += 1;
+        }
+    });
+    let begin = Instant::now();
+    for value in numbers.by_ref().take(n) {
+        black_box(value);
+    }
+    Ok(Line::each(n, begin.elapsed(), n))
+}
+
+/// With a descriptor and a timer waited for meanwhile, as everywhere: else the loop might never look at either.
+fn yields(n: usize) -> io::Result<Line> {
+    let laps = Laps::leaked(n, rounds(n));
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    drop(spawn(move || listener.accept().is_ok()));
+    drop(spawn(|| sleep(HOUR)));
+    let tasks: Vec<_> = (0..n).map(|_| spawn(|| laps.run(yield_now))).collect();
+    for task in tasks {
+        join(task)?;
+    }
+    laps.line()
+}
+
+fn spawn_and_join(n: usize) -> io::Result<Line> {
+    let begin = Instant::now();
+    for i in 0..n {
+        black_box(join(spawn(move || i))?);
+    }
+    Ok(Line::each(n, begin.elapsed(), n))
+}
+
+/// One burst that is not counted, then the bursts that are.
+fn spawn_bursts(n: usize) -> io::Result<Line> {
+    let bursts = n.div_ceil(BURST);
+    let mut handles = Vec::with_capacity(BURST);
+    let mut burst = || -> io::Result<()> {
+        handles.extend((0..BURST).map(|i| {
+            spawn(move || {
+                yield_now();
+                i
+            })
+        }));
+        for handle in handles.drain(..) {
+            black_box(join(handle)?);
+        }
+        Ok(())
+    };
+    burst()?;
+    let begin = Instant::now();
+    for _ in 0..bursts {
+        burst()?;
+    }
+    Ok(Line::each(bursts * BURST, begin.elapsed(), bursts * BURST))
+}
+
+/// Two tasks and two channels of capacity 1; a round trip is one message each way.
+fn ping_pong(n: usize) -> io::Result<Line> {
+    let (ping, pinged) = bounded::<usize>(1);
+    let (pong, ponged) = bounded::<usize>(1);
+    let echo = spawn(move || {
+        while let Ok(i) = pinged.recv() {
+            if pong.send(i).is_err() {
+                break;
+            }
+        }
+    });
+    let player = spawn(move || {
+        let begin = Instant::now();
+        for i in 0..n {
+            if ping.send(i).is_err() || ponged.recv().ok() != Some(i) {
+                return Err(io::Error::other("the other side left"));
+            }
+        }
+        Ok(begin.elapsed())
+    });
+    let time = join(player)??;
+    join(echo)?;
+    Ok(Line::each(n, time, n))
+}
+
+fn stream(n: usize) -> io::Result<Line> {
+    let (sender, receiver) = bounded::<usize>(STREAM);
+    let begin = Instant::now();
+    let source = spawn(move || (0..n).all(|i| sender.send(i).is_ok()));
+    let sink = spawn(move || {
+        let mut received = 0;
+        while let Ok(i) = receiver.recv() {
+            received += usize::from(black_box(i) < n);
+        }
+        received
+    });
+    join(source)?;
+    let received = join(sink)?;
+    Ok(Line::each(received, begin.elapsed(), received))
+}
+
+fn ring(n: usize) -> io::Result<Line> {
+    let token = Token::leaked(n);
+    let (first, mut inbox) = bounded::<usize>(1);
+    first
+        .send(token.first())
+        .map_err(|_| io::Error::other("the first channel is closed"))?;
+    let mut tasks = Vec::with_capacity(RING);
+    let mut last = Some(first);
+    for i in 0..RING {
+        let (next, next_inbox) = bounded::<usize>(1);
+        let next = if i + 1 == RING {
+            last.take().unwrap_or(next)
+        } else {
+            next
+        };
+        let own = std::mem::replace(&mut inbox, next_inbox);
+        tasks.push(spawn(move || {
+            while let Ok(left) = own.recv() {
+                match token.pass(left) {
+                    Some(left) if next.send(left).is_ok() => {}
+                    _ => break,
+                }
+            }
+        }));
+    }
+    for task in tasks {
+        join(task)?;
+    }
+    token.line()
+}
+
+fn sleepers(n: usize) -> io::Result<Line> {
+    let sleepers = Sleepers::leaked("greenroom", n)?;
+    for _ in 0..n {
+        drop(spawn(|| {
+            sleep(sleepers.lie_down());
+            sleepers.wake();
+        }));
+    }
+    while let Some(pause) = sleepers.pause() {
+        sleep(pause);
+    }
+    sleep(sleepers.settle());
+    sleepers.print_and_exit()
+}
+
+fn timers(n: usize) -> io::Result<Line> {
+    let begin = Instant::now();
+    let tasks: Vec<_> = (0..n).map(|i| spawn(move || sleep(spread(i, n)))).collect();
+    for task in tasks {
+        join(task)?;
+    }
+    Ok(Line::seconds(n, begin.elapsed()))
+}
+
+fn timers_warm(n: usize) -> io::Result<Line> {
+    let tasks: Vec<_> = (0..n).map(|_| spawn(yield_now)).collect();
+    for task in tasks {
+        join(task)?;
+    }
+    timers(n)
+}
+
+fn serve(port: usize) -> io::Result<()> {
+    let listener = TcpListener::bind(http::address(port)?)?;
+    http::ready("greenroom", listener.local_addr()?)?;
+    for stream in listener.incoming() {
+        let stream = stream?;
+        stream.set_nodelay(true)?;
+        // A connection that breaks ends its own task only.
+        drop(spawn(move || http::serve(stream)));
+    }
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! The one place that lists operating systems.
+//!
+//! It turns the target's name into the few facts the sources ask for:
+//! `reactor`, which system call tells that descriptors are ready,
+//! `stacks`, where the memory of coroutine stacks comes from, and
+//! `memory`, whose flags of `mmap` and `madvise` may be used.
+
+use std::env;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rustc-check-cfg=cfg(reactor, values(\"epoll\", \"kqueue\"))");
+    println!("cargo::rustc-check-cfg=cfg(memory, values(\"linux\"))");
+    println!("cargo::rustc-check-cfg=cfg(stacks, values(\"slab\", \"system\"))");
+
+    let os = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    let unix = env::var_os("CARGO_CFG_UNIX").is_some();
+
+    match os.as_str() {
+        "linux" | "android" | "illumos" => println!("cargo::rustc-cfg=reactor=\"epoll\""),
+        "freebsd" | "netbsd" | "openbsd" | "dragonfly" | "macos" | "ios" | "tvos" | "watchos"
+        | "visionos" => println!("cargo::rustc-cfg=reactor=\"kqueue\""),
+        _ => {}
+    }
+    if matches!(os.as_str(), "linux" | "android") {
+        println!("cargo::rustc-cfg=memory=\"linux\"");
+    }
+    let stacks = if unix { "slab" } else { "system" };
+    println!("cargo::rustc-cfg=stacks=\"{stacks}\"");
+}

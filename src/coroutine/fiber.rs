@@ -1,0 +1,146 @@
+//! The bare switch, for the scheduler: a body on a stack of its own that is
+//! resumed and suspends, with nothing passed either way.
+//!
+//! A [`Fiber`] is what a task's stack is resumed through. What a task and its
+//! scheduler tell each other lies in memory both can see, so that a switch is
+//! only the switch. This file must not know what a task is.
+
+#![expect(
+    unsafe_code,
+    reason = "bodies and their data are vouched for by the caller"
+)]
+
+use std::io;
+use std::ptr::NonNull;
+
+use super::stack::PooledStack;
+use crate::sys::stack::{StackHeader, Use};
+
+/// Captures above this many bytes (corosensei copies up to 1,024 to the new
+/// stack), or aligned above this, are boxed.
+pub(super) const LARGEST_CAPTURE: usize = 1024;
+pub(super) const LARGEST_ALIGNMENT: usize = 16;
+
+/// A stack that a fiber will run on, with room set aside for a `T` at its top.
+#[derive(Debug)]
+pub(crate) struct FiberStack<T> {
+    stack: PooledStack,
+    room: NonNull<T>,
+}
+
+impl<T> FiberStack<T> {
+    /// Takes a stack of the thread's pool.
+    #[inline]
+    pub(crate) fn acquire(stack_size: usize, guard_size: usize, used_for: Use) -> io::Result<Self> {
+        let mut stack = PooledStack::acquire(stack_size, guard_size)?;
+        // SAFETY: the record is readable as long as the stack is held.
+        let header = unsafe { stack.header().as_ref() };
+        header.used_for.set(used_for);
+        header.name.set((0, 0));
+        header.attention.set(0);
+        let room = stack.reserve::<T>();
+        Ok(Self { stack, room })
+    }
+
+    /// The room for the `T`: not initialised, valid as long as the stack is held.
+    #[inline]
+    pub(crate) fn room(&self) -> NonNull<T> {
+        self.room
+    }
+
+    /// The record of the stack.
+    #[inline]
+    pub(crate) fn header(&self) -> NonNull<StackHeader> {
+        self.stack.header()
+    }
+}
+
+/// A body on its own stack. Dropped while suspended it would unwind the body;
+/// the scheduler lets every body end first.
+#[derive(Debug)]
+pub(crate) struct Fiber {
+    inner: Inner,
+}
+
+struct Inner(corosensei::Coroutine<(), (), (), PooledStack>);
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Coroutine")
+            .field("done", &self.0.done())
+            .finish()
+    }
+}
+
+/// What a body suspends itself with. It lies on the body's own stack.
+#[repr(transparent)]
+pub(crate) struct Suspender(corosensei::Yielder<(), ()>);
+
+impl std::fmt::Debug for Suspender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Suspender")
+    }
+}
+
+impl Fiber {
+    /// A fiber that will run `body`.
+    ///
+    /// # Safety
+    ///
+    /// What `body` borrows must live until it has ended or the fiber has been
+    /// dropped, and for ever if the fiber is leaked. `body` must not unwind.
+    #[inline]
+    pub(crate) unsafe fn new<T, F>(stack: FiberStack<T>, body: F) -> Self
+    where
+        F: FnOnce(&Suspender),
+    {
+        let stack = stack.stack;
+        let inner = if size_of::<F>() > LARGEST_CAPTURE || align_of::<F>() > LARGEST_ALIGNMENT {
+            let body = Box::new(body);
+            // SAFETY: the caller's duty.
+            unsafe {
+                corosensei::Coroutine::with_stack_unchecked(stack, move |yielder, ()| {
+                    body(Suspender::of(yielder));
+                })
+            }
+        } else {
+            // SAFETY: the caller's duty.
+            unsafe {
+                corosensei::Coroutine::with_stack_unchecked(stack, move |yielder, ()| {
+                    body(Suspender::of(yielder));
+                })
+            }
+        };
+        Self {
+            inner: Inner(inner),
+        }
+    }
+
+    /// Runs the body until it suspends (`false`) or ends (`true`).
+    #[inline]
+    pub(crate) fn resume(&mut self) -> bool {
+        matches!(
+            self.inner.0.resume(()),
+            corosensei::CoroutineResult::Return(())
+        )
+    }
+}
+
+impl Suspender {
+    #[inline]
+    fn of(yielder: &corosensei::Yielder<(), ()>) -> &Self {
+        let pointer = std::ptr::from_ref(yielder).cast::<Self>();
+        // SAFETY: `Suspender` is a transparent wrapper of the yielder.
+        unsafe { &*pointer }
+    }
+
+    /// Switches to whoever resumed the fiber; returns when it is resumed again.
+    ///
+    /// It may be called on another stack than the fiber's own, if that stack was
+    /// itself resumed from the fiber (a generator's body that waits): then the
+    /// fiber continues there.
+    #[inline]
+    pub(crate) fn suspend(&self) {
+        self.0.suspend(());
+    }
+}

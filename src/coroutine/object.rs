@@ -1,0 +1,560 @@
+//! The outer end of a coroutine: resume, throw, close, status.
+//!
+//! Everything is `&self`: a body may reach its own coroutine (through an `Rc`,
+//! say), and then gets an error instead of undefined behaviour. A stack goes
+//! back to the pool the moment its body has ended.
+
+#![expect(unsafe_code, reason = "resumes a body on another stack")]
+
+use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::ptr::NonNull;
+
+use super::builder::CoroutineBuilder;
+use super::error::{CloseError, ResumeError, ThrowError, Thrown};
+use super::fiber::{LARGEST_ALIGNMENT, LARGEST_CAPTURE};
+use super::stack::PooledStack;
+use super::unstarted;
+use super::yielder::{CLOSE, Closing, Packet, SIGNAL, THROW, Yielder, thrown};
+use crate::sys::stack::{StackHeader, Use};
+
+/// How often a dropped coroutine is unwound again after it yielded instead of ending.
+const MOST_REFUSALS: u32 = 64;
+
+/// What a resume gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CoroutineState<Out, Ret> {
+    /// The body yielded this, and waits to be resumed.
+    Yielded(Out),
+    /// The body returned this, and is finished.
+    Complete(Ret),
+}
+
+/// Where a coroutine stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Made, and never resumed: nothing of the body has run.
+    Created,
+    /// Resumed, and not yet back: the body, or something it called, is looking.
+    Running,
+    /// Waiting in a yield.
+    Suspended,
+    /// The body has returned or was unwound.
+    Done,
+}
+
+/// How a body ended.
+pub(super) enum Outcome<Ret> {
+    Returned(Ret),
+    Closed,
+    Thrown(Thrown),
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// A function that can stop in the middle, give a value, and go on later with
+/// the value it is sent: a stackful coroutine.
+///
+/// The body runs on a stack of its own, so it may yield from any depth of
+/// ordinary function calls. Creating it runs nothing; each
+/// [`resume`](Self::resume) runs it to its next yield.
+///
+/// ```
+/// use greenroom::{Coroutine, CoroutineState, Yielder};
+///
+/// let average = Coroutine::new(|y: &Yielder<f64, f64>, first| {
+///     let (mut sum, mut n) = (first, 1.0);
+///     loop {
+///         sum += y.yield_(sum / n);
+///         n += 1.0;
+///     }
+/// });
+/// assert_eq!(average.resume(10.0)?, CoroutineState::Yielded(10.0));
+/// assert_eq!(average.resume(30.0)?, CoroutineState::Yielded(20.0));
+/// average.close()?; // unwinds the body: its destructors run
+/// assert!(average.resume(1.0).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Threads
+///
+/// A coroutine never leaves its thread:
+///
+/// ```compile_fail,E0277
+/// let c = greenroom::Coroutine::new(|y: &greenroom::Yielder<(), ()>, ()| y.yield_(()));
+/// std::thread::spawn(move || drop(c));
+/// ```
+///
+/// # Dropping
+///
+/// A body that has not begun is dropped unrun. A suspended one is closed. One
+/// that keeps yielding instead of ending is closed again, 64 times; then the
+/// process aborts and names it. With `panic = "abort"` nothing can be unwound: a
+/// suspended coroutine that is dropped is leaked, with its stack.
+pub struct Coroutine<In: 'static, Out: 'static, Ret: 'static = ()> {
+    inner: Inner<In, Out, Ret>,
+}
+
+/// The same without the `'static` bounds, for the scoped form.
+pub(crate) struct Inner<In, Out, Ret> {
+    raw: UnsafeCell<ManuallyDrop<Raw<Out, Ret>>>,
+    header: NonNull<StackHeader>,
+    packet: NonNull<Packet<In>>,
+    status: Cell<Status>,
+    /// Whether the body borrows: then it must not be leaked instead of unwound.
+    borrows: bool,
+    name: Option<Box<str>>,
+    place: &'static Location<'static>,
+    marker: PhantomData<fn(In) -> In>,
+}
+
+type Raw<Out, Ret> = corosensei::Coroutine<(), Out, Outcome<Ret>, PooledStack>;
+
+impl<In, Out, Ret> Coroutine<In, Out, Ret> {
+    /// A coroutine that will run `body` on a stack of the default size.
+    ///
+    /// The body's second argument is the value of the first resume. See
+    /// [`builder`](Self::builder) for names and stack sizes.
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory for its stack. The builder returns an error instead.
+    #[track_caller]
+    pub fn new(body: impl FnOnce(&Yielder<In, Out>, In) -> Ret + 'static) -> Self {
+        match CoroutineBuilder::new().coroutine(body) {
+            Ok(coroutine) => coroutine,
+            Err(error) => panic!("no stack for a coroutine: {error}"),
+        }
+    }
+
+    /// A builder: name, stack size, guard size.
+    #[must_use]
+    pub fn builder() -> CoroutineBuilder {
+        CoroutineBuilder::new()
+    }
+
+    pub(super) fn from_inner(inner: Inner<In, Out, Ret>) -> Self {
+        Self { inner }
+    }
+
+    /// Sends `value` in, and runs the body until it yields or returns.
+    ///
+    /// # Errors
+    ///
+    /// If the body has finished or is running; the value comes back.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the body goes on here. The coroutine is finished then.
+    #[inline]
+    pub fn resume(&self, value: In) -> Result<CoroutineState<Out, Ret>, ResumeError<In>> {
+        self.inner.resume(value)
+    }
+
+    /// Throws `value` at the yield the body is suspended in, and runs it on.
+    ///
+    /// [`Yielder::try_yield`] catches it there; [`Yielder::yield_`] unwinds with it.
+    ///
+    /// # Errors
+    ///
+    /// [`ThrowError::Uncaught`] if nothing in the body caught it (a body that has
+    /// not begun is dropped unrun); [`ThrowError::Finished`] and
+    /// [`ThrowError::Running`] if there was nowhere to throw it. The value comes
+    /// back in each.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the body goes on here.
+    pub fn throw<E: Any + Send>(&self, value: E) -> Result<CoroutineState<Out, Ret>, ThrowError> {
+        self.inner.throw(thrown(value))
+    }
+
+    pub(super) fn throw_boxed(
+        &self,
+        value: Thrown,
+    ) -> Result<CoroutineState<Out, Ret>, ThrowError> {
+        self.inner.throw(value)
+    }
+
+    /// Ends the body: it unwinds from its yield, and its destructors run. A body
+    /// that has not begun is dropped unrun. Closing a finished one does nothing.
+    ///
+    /// Returns what the body returned, if it caught the unwinding and returned.
+    ///
+    /// # Errors
+    ///
+    /// [`CloseError::Yielded`] if the body caught the unwinding and yielded. It
+    /// is suspended there and may be closed again.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the body goes on here.
+    pub fn close(&self) -> Result<Option<Ret>, CloseError<Out>> {
+        self.inner.close()
+    }
+
+    /// Where the coroutine stands.
+    #[inline]
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.inner.status.get()
+    }
+
+    /// The name given to the builder.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.inner.name.as_deref()
+    }
+}
+
+impl<In, Out, Ret> Inner<In, Out, Ret> {
+    pub(super) fn status(&self) -> Status {
+        self.status.get()
+    }
+
+    /// Lays out a stack and puts the body on it.
+    ///
+    /// # Safety
+    ///
+    /// Whatever `body`, `In`, `Out` and `Ret` borrow must outlive the value
+    /// returned, and that must be dropped, never leaked, unless they borrow
+    /// nothing (`borrows` is false then).
+    pub(super) unsafe fn new<F>(
+        builder: CoroutineBuilder,
+        place: &'static Location<'static>,
+        borrows: bool,
+        body: F,
+    ) -> io::Result<Self>
+    where
+        F: FnOnce(&Yielder<In, Out>, In) -> Ret,
+    {
+        let name = builder.checked_name()?;
+        let mut stack = PooledStack::acquire(builder.stack_size, builder.guard_size)?;
+        let header = stack.header();
+        // SAFETY: the record is readable as long as the stack is held.
+        let record = unsafe { header.as_ref() };
+        record.used_for.set(Use::Coroutine);
+        record.attention.set(0);
+        let text = name.as_deref().unwrap_or_default();
+        record
+            .name
+            .set((text.as_ptr().expose_provenance(), text.len()));
+        let packet = stack.reserve::<Packet<In>>();
+        let empty = Packet {
+            input: UnsafeCell::new(MaybeUninit::uninit()),
+            thrown: Cell::new(None),
+            unwinding: Cell::new(false),
+            resumer_panicking: Cell::new(false),
+            drop_panic: Cell::new(None),
+        };
+        // SAFETY: `reserve` set this room aside for us.
+        unsafe { packet.write(empty) };
+
+        let body = Unrun {
+            body: ManuallyDrop::new(body),
+            packet,
+        };
+        let root = root_fn(move |raw: &corosensei::Yielder<(), Out>, (): ()| {
+            let yielder = Yielder {
+                header,
+                packet,
+                raw: NonNull::from(raw),
+            };
+            // SAFETY: the packet lies on this stack.
+            let input = unsafe { packet.as_ref() }.input.get();
+            // SAFETY: the first resume wrote the value just before it came here.
+            let first = unsafe { (*input).assume_init_read() };
+            let body = body.take();
+            classify(catch_unwind(AssertUnwindSafe(|| body(&yielder, first))))
+        });
+        let raw = if size_of_val(&root) > LARGEST_CAPTURE || align_of_val(&root) > LARGEST_ALIGNMENT
+        {
+            let root = Box::new(root);
+            // SAFETY: the caller's duty.
+            unsafe { Raw::with_stack_unchecked(stack, move |raw: &_, ()| (*root)(raw, ())) }
+        } else {
+            // SAFETY: the caller's duty.
+            unsafe { Raw::with_stack_unchecked(stack, root) }
+        };
+        Ok(Self {
+            raw: UnsafeCell::new(ManuallyDrop::new(raw)),
+            header,
+            packet,
+            status: Cell::new(Status::Created),
+            borrows,
+            name,
+            place,
+            marker: PhantomData,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn resume(&self, value: In) -> Result<CoroutineState<Out, Ret>, ResumeError<In>> {
+        match self.status.get() {
+            Status::Done => return Err(ResumeError::Finished(value)),
+            Status::Running => return Err(ResumeError::Running(value)),
+            Status::Created | Status::Suspended => {}
+        }
+        // SAFETY: the body has not ended, so its stack and packet are there.
+        let input = unsafe { self.packet.as_ref() }.input.get();
+        // SAFETY: nobody reads the input while the body is suspended.
+        unsafe { (*input).write(value) };
+        match self.switch() {
+            corosensei::CoroutineResult::Yield(out) => {
+                self.status.set(Status::Suspended);
+                Ok(CoroutineState::Yielded(out))
+            }
+            corosensei::CoroutineResult::Return(outcome) => self.returned(outcome),
+        }
+    }
+
+    /// The switch itself.
+    #[inline]
+    fn switch(&self) -> corosensei::CoroutineResult<Out, Outcome<Ret>> {
+        self.status.set(Status::Running);
+        let raw = self.raw.get();
+        // SAFETY: the status says that the body is suspended or new, so nobody
+        // else holds this reference: everyone who would is refused as above.
+        let raw = unsafe { &mut *raw };
+        raw.resume(())
+    }
+
+    #[cold]
+    fn returned(&self, outcome: Outcome<Ret>) -> Result<CoroutineState<Out, Ret>, ResumeError<In>> {
+        self.retire();
+        match outcome {
+            Outcome::Returned(value) => Ok(CoroutineState::Complete(value)),
+            Outcome::Panicked(payload) => resume_unwind(payload),
+            // Only a body that stored what it caught, and unwound with it later,
+            // comes here without a throw or a close.
+            Outcome::Thrown(value) => resume_unwind(Box::new(value)),
+            Outcome::Closed => resume_unwind(Box::new(Closing)),
+        }
+    }
+
+    /// The body has ended, or never begun: its stack goes back to the pool.
+    fn retire(&self) {
+        self.status.set(Status::Done);
+        let raw = self.raw.get();
+        // SAFETY: the body is not running, so nobody is inside `switch`.
+        let raw = unsafe { &mut *raw };
+        // A body that has not begun is dropped here.
+        raw.force_unwind();
+        // SAFETY: the stack is still held.
+        let panic = unsafe { self.packet.as_ref() }.drop_panic.take();
+        // SAFETY: done once: `Done` is never left, and comes before no other call.
+        unsafe { ManuallyDrop::drop(raw) };
+        if let Some(payload) = panic {
+            if !std::thread::panicking() {
+                resume_unwind(payload);
+            }
+        }
+    }
+
+    pub(super) fn throw(&self, value: Thrown) -> Result<CoroutineState<Out, Ret>, ThrowError> {
+        match self.status.get() {
+            Status::Done => return Err(ThrowError::Finished(value)),
+            Status::Running => return Err(ThrowError::Running(value)),
+            Status::Created => {
+                self.retire();
+                return Err(ThrowError::Uncaught(value));
+            }
+            Status::Suspended => {}
+        }
+        // SAFETY: the body is suspended, so its stack and packet are there.
+        let packet = unsafe { self.packet.as_ref() };
+        if packet.unwinding.get() {
+            return Err(ThrowError::Unwinding(value));
+        }
+        packet.thrown.set(Some(value));
+        match self.signal(THROW) {
+            corosensei::CoroutineResult::Yield(out) => Ok(CoroutineState::Yielded(out)),
+            corosensei::CoroutineResult::Return(Outcome::Returned(value)) => {
+                Ok(CoroutineState::Complete(value))
+            }
+            corosensei::CoroutineResult::Return(Outcome::Thrown(value)) => {
+                Err(ThrowError::Uncaught(value))
+            }
+            corosensei::CoroutineResult::Return(Outcome::Panicked(payload)) => {
+                resume_unwind(payload)
+            }
+            corosensei::CoroutineResult::Return(Outcome::Closed) => {
+                resume_unwind(Box::new(Closing))
+            }
+        }
+    }
+
+    pub(super) fn close(&self) -> Result<Option<Ret>, CloseError<Out>> {
+        match self.status.get() {
+            Status::Done => return Ok(None),
+            Status::Running => return Err(CloseError::Running),
+            Status::Created => {
+                self.retire();
+                return Ok(None);
+            }
+            Status::Suspended => {}
+        }
+        // SAFETY: the body is suspended, so its stack and packet are there.
+        if unsafe { self.packet.as_ref() }.unwinding.get() {
+            return Err(CloseError::Unwinding);
+        }
+        match self.signal(CLOSE) {
+            corosensei::CoroutineResult::Yield(out) => Err(CloseError::Yielded(out)),
+            corosensei::CoroutineResult::Return(Outcome::Returned(value)) => Ok(Some(value)),
+            corosensei::CoroutineResult::Return(Outcome::Closed) => Ok(None),
+            corosensei::CoroutineResult::Return(Outcome::Panicked(payload)) => {
+                resume_unwind(payload)
+            }
+            corosensei::CoroutineResult::Return(Outcome::Thrown(value)) => {
+                resume_unwind(Box::new(value))
+            }
+        }
+    }
+
+    /// Resumes the body with a signal instead of a value.
+    fn signal(&self, signal: u32) -> corosensei::CoroutineResult<Out, Outcome<Ret>> {
+        // SAFETY: the body is suspended, so its stack, record and packet are there.
+        let record = unsafe { self.header.as_ref() };
+        // SAFETY: as above.
+        let packet = unsafe { self.packet.as_ref() };
+        packet.resumer_panicking.set(std::thread::panicking());
+        record
+            .attention
+            .set((record.attention.get() & !SIGNAL) | signal);
+        let result = self.switch();
+        match result {
+            corosensei::CoroutineResult::Yield(_) => {
+                record.attention.set(record.attention.get() & !SIGNAL);
+                self.status.set(Status::Suspended);
+            }
+            corosensei::CoroutineResult::Return(_) => self.retire(),
+        }
+        result
+    }
+
+    /// What to call this coroutine in a message.
+    fn title(&self) -> String {
+        match &self.name {
+            Some(name) => format!("coroutine '{name}' made at {}", self.place),
+            None => format!("the coroutine made at {}", self.place),
+        }
+    }
+
+    /// Unwinds a suspended body whatever it takes.
+    fn unwind(&self) {
+        if cfg!(panic = "abort") {
+            if self.borrows {
+                fatal(&format!(
+                    "{} is suspended and borrows from its caller; with panic=abort it cannot be unwound",
+                    self.title()
+                ));
+            }
+            return;
+        }
+        for _ in 0..MOST_REFUSALS {
+            match self.close() {
+                Ok(_) => return,
+                Err(CloseError::Yielded(out)) => drop(out),
+                Err(CloseError::Running | CloseError::Unwinding) => break,
+            }
+        }
+        fatal(&format!(
+            "{} was dropped, and will not end: it keeps yielding while it unwinds",
+            self.title()
+        ));
+    }
+}
+
+/// Tells the compiler what kind of closure a root is.
+fn root_fn<Out, Ret, F>(root: F) -> F
+where
+    F: FnOnce(&corosensei::Yielder<(), Out>, ()) -> Outcome<Ret>,
+{
+    root
+}
+
+/// A body that may be dropped unrun. Its destructor must not unwind out of
+/// corosensei's drop, so a panic is left in the packet.
+struct Unrun<F, In> {
+    body: ManuallyDrop<F>,
+    packet: NonNull<Packet<In>>,
+}
+
+impl<F, In> Unrun<F, In> {
+    fn take(self) -> F {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not dropped, so the body is taken once.
+        unsafe { ManuallyDrop::take(&mut this.body) }
+    }
+}
+
+impl<F, In> Drop for Unrun<F, In> {
+    fn drop(&mut self) {
+        // SAFETY: `take` forgets self, so the body is still here.
+        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe {
+            ManuallyDrop::drop(&mut self.body)
+        }));
+        // SAFETY: the packet lies on the stack that holds us.
+        let packet = unsafe { self.packet.as_ref() };
+        packet.drop_panic.set(dropped.err());
+    }
+}
+
+/// Says why, and aborts.
+#[expect(
+    clippy::print_stderr,
+    reason = "the last words of a process that must not go on"
+)]
+fn fatal(why: &str) -> ! {
+    eprintln!("greenroom: {why}");
+    std::process::abort();
+}
+
+/// Sorts the ways a body ends.
+fn classify<Ret>(ended: std::thread::Result<Ret>) -> Outcome<Ret> {
+    match ended {
+        Ok(value) => Outcome::Returned(value),
+        Err(payload) => match payload.downcast::<Closing>() {
+            Ok(_) => Outcome::Closed,
+            Err(payload) => match payload.downcast::<Thrown>() {
+                Ok(value) => Outcome::Thrown(*value),
+                Err(payload) => Outcome::Panicked(payload),
+            },
+        },
+    }
+}
+
+impl<In, Out, Ret> Drop for Inner<In, Out, Ret> {
+    fn drop(&mut self) {
+        match self.status.get() {
+            Status::Done => {}
+            Status::Created => {
+                unstarted::report(self.name.as_deref(), self.place);
+                self.retire();
+            }
+            Status::Suspended | Status::Running => self.unwind(),
+        }
+    }
+}
+
+impl<In, Out, Ret> fmt::Debug for Inner<In, Out, Ret> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = f.debug_struct("Coroutine");
+        if let Some(name) = &self.name {
+            text.field("name", name);
+        }
+        text.field("status", &self.status.get())
+            .field("made_at", &format_args!("{}", self.place))
+            .finish()
+    }
+}
+
+impl<In, Out, Ret> fmt::Debug for Coroutine<In, Out, Ret> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}

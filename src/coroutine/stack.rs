@@ -1,0 +1,77 @@
+//! A stack of the pool, in the shape corosensei asks for.
+//!
+//! Dropping it returns it: corosensei drops it only after the body returned or
+//! unwound, so a stack is never reused under a live frame. A leaked coroutine
+//! leaks its stack.
+
+#![expect(unsafe_code, reason = "vouches for stack memory")]
+
+use std::io;
+use std::ptr::NonNull;
+
+use corosensei::stack::{Stack, StackPointer};
+
+use super::pool;
+use crate::sys::stack::StackHeader;
+
+/// An owned stack. `base` is where frames start: below the record and whatever
+/// was reserved.
+#[derive(Debug)]
+pub(super) struct PooledStack {
+    header: NonNull<StackHeader>,
+    base: StackPointer,
+}
+
+impl PooledStack {
+    /// Takes a stack from the thread's pool.
+    #[inline]
+    pub(super) fn acquire(stack_size: usize, guard_size: usize) -> io::Result<Self> {
+        let header = pool::acquire(stack_size, guard_size)?;
+        Ok(Self {
+            header,
+            base: header.addr(),
+        })
+    }
+
+    /// The record at the top.
+    #[inline]
+    pub(super) fn header(&self) -> NonNull<StackHeader> {
+        self.header
+    }
+
+    /// Sets room for a `T` aside, between the record and the first frame.
+    ///
+    /// The room is not initialised, and lives as long as the stack is held.
+    #[inline]
+    pub(super) fn reserve<T>(&mut self) -> NonNull<T> {
+        let align = align_of::<T>().max(corosensei::stack::STACK_ALIGNMENT);
+        let address = (self.base.get() - size_of::<T>()) & !(align - 1);
+        self.base = StackPointer::new(address).expect("a stack does not reach address zero");
+        self.header.cast::<T>().with_addr(self.base)
+    }
+}
+
+// SAFETY: the memory from `limit` to `base` is a stack of the pool with a guard
+// below it, held by this value alone; `Geometry::new` asks for enough bytes.
+unsafe impl Stack for PooledStack {
+    #[inline]
+    fn base(&self) -> StackPointer {
+        self.base
+    }
+
+    #[inline]
+    fn limit(&self) -> StackPointer {
+        // SAFETY: the record is readable as long as the stack is held.
+        let bottom = unsafe { self.header.as_ref() }.bottom;
+        StackPointer::new(bottom).expect("a stack does not reach address zero")
+    }
+}
+
+impl Drop for PooledStack {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: it came from `acquire`, stacks never change threads (their
+        // coroutines are not Send), and its owner is done with it.
+        unsafe { pool::release(self.header) };
+    }
+}

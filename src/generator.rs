@@ -1,0 +1,204 @@
+//! Generators: coroutines that only give values, as ordinary iterators.
+//!
+//! A generator is a coroutine that is sent nothing. It needs no scheduler, and
+//! must know none: where its body waits inside a task, the whole task waits.
+
+use std::fmt;
+use std::iter::FusedIterator;
+use std::panic::Location;
+
+use crate::coroutine::scoped::{ScopedInner, borrow};
+use crate::coroutine::{CloseError, Coroutine, CoroutineBuilder, CoroutineState, Status, Yielder};
+
+/// An iterator whose `next` runs a body to its next yield.
+///
+/// It is fused: after the body has ended it gives `None` for ever. What the body
+/// returned is kept for [`result`](Self::result).
+///
+/// ```
+/// use greenroom::generator;
+///
+/// let fib = generator(|y| {
+///     let (mut a, mut b) = (0u64, 1);
+///     loop {
+///         y.yield_(a);
+///         (a, b) = (b, a + b);
+///     }
+/// });
+/// assert_eq!(fib.take(7).collect::<Vec<_>>(), [0, 1, 1, 2, 3, 5, 8]);
+/// ```
+///
+/// # Waiting
+///
+/// Inside a task the body may sleep, read and receive. The task that called
+/// `next` then waits, as if `next` were any other function.
+///
+/// # Dropping
+///
+/// A body that has not ended is unwound: its destructors run. See
+/// [`Coroutine`](crate::Coroutine#dropping).
+pub struct Generator<T: 'static, R: 'static = ()> {
+    coroutine: Coroutine<(), T, R>,
+    result: Option<R>,
+}
+
+/// A generator with a stack of the default size.
+///
+/// # Panics
+///
+/// If there is no memory for the stack; [`CoroutineBuilder::generator`] returns
+/// an error instead.
+#[track_caller]
+pub fn generator<T, R>(body: impl FnOnce(&Yielder<(), T>) -> R + 'static) -> Generator<T, R> {
+    Generator::new(body)
+}
+
+impl<T, R> Generator<T, R> {
+    /// A generator with a stack of the default size.
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory for the stack.
+    #[track_caller]
+    pub fn new(body: impl FnOnce(&Yielder<(), T>) -> R + 'static) -> Self {
+        match CoroutineBuilder::new().generator(body) {
+            Ok(generator) => generator,
+            Err(error) => panic!("no stack for a generator: {error}"),
+        }
+    }
+
+    /// What the body returned, once; `None` before its end, and after it was
+    /// closed.
+    pub fn result(&mut self) -> Option<R> {
+        self.result.take()
+    }
+
+    /// Where the generator stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.coroutine.status()
+    }
+
+    /// Ends the body: see [`Coroutine::close`].
+    ///
+    /// # Errors
+    ///
+    /// If the body caught the unwinding and yielded.
+    pub fn close(&mut self) -> Result<(), CloseError<T>> {
+        self.result = self.coroutine.close()?.or(self.result.take());
+        Ok(())
+    }
+}
+
+impl<T> Generator<T> {
+    /// Runs `use_` with an iterator whose body may borrow from here. When `use_`
+    /// returns or panics, the body is closed.
+    ///
+    /// ```
+    /// use greenroom::{Generator, Yielder};
+    ///
+    /// struct Tree { left: Option<Box<Tree>>, value: u32, right: Option<Box<Tree>> }
+    ///
+    /// fn walk(tree: &Tree, y: &Yielder<(), u32>) {
+    ///     if let Some(left) = &tree.left { walk(left, y) }
+    ///     y.yield_(tree.value);
+    ///     if let Some(right) = &tree.right { walk(right, y) }
+    /// }
+    ///
+    /// let leaf = |value| Some(Box::new(Tree { left: None, value, right: None }));
+    /// let tree = Tree { left: leaf(1), value: 2, right: leaf(3) };
+    /// let sum: u32 = Generator::scope(|y| walk(&tree, y), |values| values.sum());
+    /// assert_eq!(sum, 6);
+    /// ```
+    ///
+    /// The iterator cannot leave:
+    ///
+    /// ```compile_fail
+    /// use greenroom::Generator;
+    ///
+    /// let kept = Generator::scope(|y| y.yield_(1), |values| values);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is no memory for the stack. A panic of the body goes on in `next`.
+    #[track_caller]
+    pub fn scope<R, Z>(
+        body: impl FnOnce(&Yielder<(), T>) -> R,
+        use_: impl for<'s> FnOnce(Values<'s, T>) -> Z,
+    ) -> Z {
+        let root = |y: &Yielder<(), T>, (): ()| {
+            body(y);
+        };
+        let mut owner = borrow(CoroutineBuilder::new(), Location::caller(), root);
+        use_(Values { inner: &mut owner })
+    }
+}
+
+impl CoroutineBuilder {
+    /// Makes a generator.
+    ///
+    /// # Errors
+    ///
+    /// As [`coroutine`](Self::coroutine).
+    #[track_caller]
+    pub fn generator<T, R>(
+        self,
+        body: impl FnOnce(&Yielder<(), T>) -> R + 'static,
+    ) -> std::io::Result<Generator<T, R>> {
+        let coroutine = self.coroutine(move |y: &Yielder<(), T>, (): ()| body(y))?;
+        Ok(Generator {
+            coroutine,
+            result: None,
+        })
+    }
+}
+
+impl<T, R> Iterator for Generator<T, R> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        match self.coroutine.resume(()) {
+            Ok(CoroutineState::Yielded(value)) => Some(value),
+            Ok(CoroutineState::Complete(result)) => {
+                self.result = Some(result);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+impl<T, R> FusedIterator for Generator<T, R> {}
+
+impl<T, R> fmt::Debug for Generator<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Generator").field(&self.coroutine).finish()
+    }
+}
+
+/// The values of a generator whose body borrows: see [`Generator::scope`].
+pub struct Values<'s, T> {
+    inner: &'s mut ScopedInner<(), T>,
+}
+
+impl<T> Iterator for Values<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        match self.inner.resume(()) {
+            Ok(CoroutineState::Yielded(value)) => Some(value),
+            Ok(CoroutineState::Complete(())) | Err(_) => None,
+        }
+    }
+}
+
+impl<T> FusedIterator for Values<'_, T> {}
+
+impl<T> fmt::Debug for Values<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Values").field(&self.inner).finish()
+    }
+}

@@ -1,0 +1,83 @@
+//! The state of cancellation of one task, and its delivery.
+//!
+//! A cancelled task meets it at its next call that waits: the call unwinds with
+//! a payload of ours (no panic message, no hook), driven by an ordinary resume.
+//! It is level-triggered: a task that catches the unwinding meets it again.
+//! Nothing is thrown into a task that is already unwinding.
+
+use std::cell::Cell;
+use std::panic::resume_unwind;
+
+use super::current;
+use super::header::TaskRef;
+use super::report::fatal;
+
+/// How often a task may catch its cancellation and wait again before the
+/// process gives up on it.
+const MOST_DELIVERIES: u32 = 1000;
+
+/// What unwinds a cancelled task.
+pub(crate) struct Cancelled;
+
+/// The part of a task's head that is about cancellation.
+#[derive(Debug, Default)]
+pub(super) struct CancelState {
+    requested: Cell<bool>,
+    deliveries: Cell<u32>,
+    /// Whether this task was parked while it unwound. Says nothing while no
+    /// unwinding is going on in the thread.
+    unwinding: Cell<bool>,
+}
+
+impl CancelState {
+    /// Whether the task was cancelled.
+    #[inline]
+    pub(super) fn requested(&self) -> bool {
+        self.requested.get()
+    }
+
+    /// Asks for cancellation. It is for ever.
+    pub(super) fn request(&self) {
+        self.requested.set(true);
+    }
+}
+
+/// Whether *this* task is unwinding.
+///
+/// `thread::panicking()` is true for every task of the thread while one is
+/// parked in the middle of its unwinding. So: while none is, it tells; else the
+/// task's own flag does, set when the task was parked while unwinding.
+pub(super) fn is_unwinding(task: TaskRef) -> bool {
+    if !std::thread::panicking() {
+        task.cancel.unwinding.set(false);
+        return false;
+    }
+    current::parked_unwinding() == 0 || task.cancel.unwinding.get()
+}
+
+/// Marks the task as parked in the middle of its unwinding, around `suspend`.
+#[cold]
+pub(super) fn suspend_unwinding(task: TaskRef) {
+    if is_unwinding(task) {
+        task.cancel.unwinding.set(true);
+        current::add_parked_unwinding(1);
+        task.suspend();
+        current::add_parked_unwinding(-1);
+    } else {
+        task.suspend();
+    }
+}
+
+/// Unwinds the running task, which was cancelled and is not unwinding.
+#[cold]
+pub(super) fn deliver(task: TaskRef) -> ! {
+    let deliveries = task.cancel.deliveries.get() + 1;
+    task.cancel.deliveries.set(deliveries);
+    if deliveries > MOST_DELIVERIES {
+        fatal(&format!(
+            "{} was cancelled and will not end: it caught the cancellation {MOST_DELIVERIES} times",
+            super::report::title(task)
+        ));
+    }
+    resume_unwind(Box::new(Cancelled))
+}

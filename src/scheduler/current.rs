@@ -1,0 +1,85 @@
+//! Who runs here: the runtime of this thread, and the task it is running.
+//!
+//! The crate's second `thread_local!`. It holds pointers only, set for the time
+//! of a run; the runtime itself is a value of its user.
+
+#![expect(
+    unsafe_code,
+    reason = "turns the thread's pointer into a reference for the time of a call"
+)]
+
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+
+use super::Core;
+use super::header::TaskRef;
+
+struct Here {
+    core: Cell<*const Core>,
+    /// Tasks of this thread that are parked in the middle of unwinding.
+    parked_unwinding: Cell<u32>,
+}
+
+thread_local! {
+    static HERE: Here = const { Here { core: Cell::new(ptr::null()), parked_unwinding: Cell::new(0) } };
+}
+
+/// The running task of this thread.
+#[inline]
+pub(crate) fn task() -> Option<TaskRef> {
+    let core = HERE.with(|here| here.core.get());
+    // SAFETY: `enter` sets the pointer for as long as the core is driven.
+    let core = unsafe { core.as_ref() }?;
+    core.current.get()
+}
+
+/// The runtime driven by this thread.
+pub(crate) fn core() -> Option<Rc<Core>> {
+    let core = NonNull::new(HERE.with(|here| here.core.get()).cast_mut())?;
+    // SAFETY: the pointer came from an `Rc` that `enter`'s caller holds.
+    unsafe { Rc::increment_strong_count(core.as_ptr()) };
+    // SAFETY: the count taken above is the one given to this value.
+    Some(unsafe { Rc::from_raw(core.as_ptr()) })
+}
+
+/// Makes `core` the runtime of this thread until the guard drops.
+///
+/// `None` if another is running here.
+pub(super) fn enter(core: &Rc<Core>) -> Option<Entered> {
+    HERE.with(|here| {
+        if !here.core.get().is_null() {
+            return None;
+        }
+        here.core.set(Rc::as_ptr(core));
+        Some(Entered(()))
+    })
+}
+
+/// See [`enter`].
+pub(super) struct Entered(());
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        HERE.with(|here| here.core.set(ptr::null()));
+    }
+}
+
+pub(super) fn parked_unwinding() -> u32 {
+    HERE.with(|here| here.parked_unwinding.get())
+}
+
+pub(super) fn add_parked_unwinding(change: i32) {
+    HERE.with(|here| {
+        let now = here.parked_unwinding.get();
+        here.parked_unwinding.set(now.saturating_add_signed(change));
+    });
+}
+
+/// Now, by the clock of the runtime driven by this thread.
+#[cfg(feature = "time")]
+pub(crate) fn now() -> Option<crate::timer::Instant> {
+    let core = HERE.with(|here| here.core.get());
+    // SAFETY: `enter` sets the pointer for as long as the core is driven.
+    unsafe { core.as_ref() }.map(|core| core.clock().now())
+}

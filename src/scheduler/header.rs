@@ -1,0 +1,200 @@
+//! A task as the scheduler sees it: the head that lies at the top of its stack.
+//!
+//! The head, the switch and the first frames share one or two cache lines and
+//! one page, so a million tasks need no second place each. It dies with the
+//! stack, so nothing that may outlive the task points here: handles and wakers
+//! go through the task table.
+
+#![expect(
+    unsafe_code,
+    reason = "tasks are found by pointer; the room keeps those valid"
+)]
+
+use std::cell::{Cell, UnsafeCell};
+use std::fmt;
+use std::mem::MaybeUninit;
+use std::ops::Deref;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use super::Core;
+use super::cancel::CancelState;
+use crate::coroutine::fiber::{Fiber, Suspender};
+use crate::id::TaskId;
+
+/// What a task waits for: in its head while parked, and in reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitReason {
+    /// It does not wait: it runs, or is ready to.
+    Nothing,
+    /// `park`, until somebody unparks it.
+    Unpark,
+    /// A moment.
+    #[cfg_attr(
+        not(feature = "time"),
+        expect(dead_code, reason = "sleep is behind the feature")
+    )]
+    Sleep,
+    /// Another task's end.
+    Join(TaskId),
+    /// A value in a channel.
+    #[cfg_attr(
+        not(feature = "sync"),
+        expect(dead_code, reason = "channels are behind the feature")
+    )]
+    Receive,
+    /// Room in a channel.
+    #[cfg_attr(
+        not(feature = "sync"),
+        expect(dead_code, reason = "channels are behind the feature")
+    )]
+    Send,
+    /// A descriptor to become readable.
+    #[cfg_attr(
+        not(feature = "net"),
+        expect(dead_code, reason = "sockets are behind the feature")
+    )]
+    Readable(i32),
+    /// A descriptor to become writable.
+    #[cfg_attr(
+        not(feature = "net"),
+        expect(dead_code, reason = "sockets are behind the feature")
+    )]
+    Writable(i32),
+}
+
+impl fmt::Display for WaitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("nothing"),
+            Self::Unpark => f.write_str("unpark"),
+            Self::Sleep => f.write_str("a moment that never comes"),
+            Self::Join(id) => write!(f, "the end of task {id}"),
+            Self::Receive => f.write_str("a value in a channel"),
+            Self::Send => f.write_str("room in a channel"),
+            Self::Readable(fd) => write!(f, "descriptor {fd} to become readable"),
+            Self::Writable(fd) => write!(f, "descriptor {fd} to become writable"),
+        }
+    }
+}
+
+/// The head of a task.
+pub(crate) struct Header {
+    /// The runtime it belongs to, for ever.
+    pub(super) core: NonNull<Core>,
+    /// How to run it until it waits or ends. One kind today; a `Future` would
+    /// have another.
+    pub(super) step: unsafe fn(TaskRef),
+    pub(super) suspender: Cell<Option<NonNull<Suspender>>>,
+    pub(super) fiber: UnsafeCell<MaybeUninit<Fiber>>,
+    pub(super) id: TaskId,
+    /// Its place in the task table.
+    pub(super) slot: u32,
+    /// Whether it is in the run queue.
+    pub(super) queued: Cell<bool>,
+    /// Whether it is there because it yielded. Only schedules ask.
+    pub(super) yielded: Cell<bool>,
+    /// Whether an `unpark` came before its `park`.
+    pub(super) permit: Cell<bool>,
+    pub(super) cancel: CancelState,
+    pub(super) waiting: Cell<WaitReason>,
+    pub(super) name: Option<Rc<str>>,
+    pub(super) place: &'static Location<'static>,
+}
+
+impl fmt::Debug for Header {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A pointer to the head of a task that has not ended.
+///
+/// The scheduler's rooms keep that true: a task leaves the run queue before it
+/// runs, leaves every wait queue before it goes on, and only a running task ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TaskRef(NonNull<Header>);
+
+impl TaskRef {
+    pub(super) fn new(header: NonNull<Header>) -> Self {
+        Self(header)
+    }
+
+    pub(super) fn as_ptr(self) -> *mut Header {
+        self.0.as_ptr()
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl Deref for TaskRef {
+    type Target = Header;
+
+    #[inline]
+    fn deref(&self) -> &Header {
+        // SAFETY: the task has not ended (see the type), so its stack is held.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl TaskRef {
+    /// The runtime of the task.
+    #[inline]
+    pub(super) fn core(&self) -> &Core {
+        // SAFETY: a runtime's core outlives its tasks: `Runtime` does not let go
+        // of it before the last has ended.
+        unsafe { self.core.as_ref() }
+    }
+
+    /// Makes the task ready, if it is not already.
+    #[inline]
+    pub(crate) fn wake(self) {
+        if !self.queued.replace(true) {
+            self.core().queue.push(self);
+        }
+    }
+
+    /// Runs the task until it waits or ends. For the loop alone: the task came out
+    /// of the run queue, so it is not running.
+    #[inline]
+    pub(super) fn run_on(self) {
+        let step = self.step;
+        // SAFETY: a task in the run queue has not ended and is not running.
+        unsafe { step(self) };
+    }
+
+    /// Leaves the task's stack for the scheduler, until the task is resumed.
+    #[inline]
+    pub(super) fn suspend(self) {
+        let suspender = self.suspender.get().expect("a running task has begun");
+        // SAFETY: it lies in the root frame of the task's stack, which we are
+        // above.
+        unsafe { suspender.as_ref() }.suspend();
+    }
+}
+
+/// Steps a task that has a stack.
+///
+/// # Safety
+///
+/// The task is not running, and its fiber was written and has not ended.
+pub(super) unsafe fn step_stack(task: TaskRef) {
+    let fiber = task.fiber.get();
+    // SAFETY: the caller's duty; nobody else looks at the fiber.
+    let fiber = unsafe { (*fiber).assume_init_mut() };
+    if fiber.resume() {
+        // SAFETY: it has ended, and the head is not used after this.
+        let ended = unsafe { std::ptr::read(fiber) };
+        // SAFETY: the head's own fields end with the task.
+        unsafe { std::ptr::drop_in_place(&raw mut (*task.as_ptr()).name) };
+        drop(ended);
+    }
+}

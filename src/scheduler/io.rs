@@ -1,0 +1,235 @@
+//! Waiting for descriptors: which runtime watches one, and whose turn it is.
+//!
+//! A descriptor may be used by any thread, so it keeps a list of the runtimes
+//! that watch it, nearly always one. It is registered with a runtime the first
+//! time it makes a task of that runtime wait; before that it costs nothing.
+//! Readers are served in order, and so are writers.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::header::{TaskRef, WaitReason};
+use super::inject::{Inbox, Message};
+use super::park;
+use super::report::fatal;
+use super::timers::Sleep;
+use super::wait_queue::{Interrupted, WaitQueue};
+use super::{Core, current};
+use crate::reactor::{self, SlotKey};
+use crate::sys::selector::Selector;
+use crate::timer::Instant;
+
+/// The reactor of a runtime: each slot has a queue for readers and one for writers.
+pub(super) type Reactor = reactor::Reactor<WaitQueue>;
+pub(crate) type Slot = reactor::Slot<WaitQueue>;
+
+/// What a call waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+/// The runtimes that watch one descriptor.
+#[derive(Debug, Default)]
+pub(crate) struct Registrations {
+    first: OnceLock<Home>,
+    more: Mutex<Vec<Home>>,
+}
+
+/// One runtime that watches a descriptor.
+#[derive(Debug)]
+struct Home {
+    runtime: u64,
+    key: SlotKey,
+    selector: Arc<Selector>,
+    inbox: Arc<Inbox>,
+}
+
+impl Registrations {
+    /// The key of the descriptor in a runtime.
+    #[inline]
+    fn key(&self, core: &Core) -> Option<SlotKey> {
+        match self.first.get() {
+            None => None,
+            Some(home) if home.runtime == core.number => Some(home.key),
+            Some(_) => {
+                let more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
+                more.iter()
+                    .find(|home| home.runtime == core.number)
+                    .map(|home| home.key)
+            }
+        }
+    }
+
+    /// The descriptor's slot in the runtime of `task`, if that watches it.
+    #[inline]
+    pub(crate) fn slot(&self, task: TaskRef) -> Option<Rc<Slot>> {
+        let core = task.core();
+        let key = self.key(core)?;
+        core.reactor.get()?.slot(key)
+    }
+
+    /// Makes the runtime of `task` watch the descriptor.
+    fn register(&self, task: TaskRef, fd: BorrowedFd<'_>) -> io::Result<Rc<Slot>> {
+        let core = task.core();
+        let inbox = Arc::clone(core.inbox()?);
+        let reactor = core.reactor()?;
+        let key = reactor.register(fd)?;
+        let home = Home {
+            runtime: core.number,
+            key,
+            selector: reactor.selector(),
+            inbox,
+        };
+        if let Err(home) = self.first.set(home) {
+            self.more
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(home);
+        }
+        reactor
+            .slot(key)
+            .ok_or_else(|| io::Error::other("a slot just made is gone"))
+    }
+
+    /// Ends all registrations. To be called before the descriptor is closed.
+    pub(crate) fn forget(&mut self, fd: BorrowedFd<'_>) {
+        let more = self.more.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for home in self.first.take().into_iter().chain(more.drain(..)) {
+            // A failure means that it is not registered, which is what we want.
+            let _gone = home.selector.deregister(fd);
+            match current::core().filter(|core| core.number == home.runtime) {
+                Some(core) => core.release_slot(home.key),
+                None => home.inbox.send(Message::Release(home.key)),
+            }
+        }
+    }
+}
+
+/// Waits until `attempt` stops saying `WouldBlock`.
+///
+/// The descriptor is tried by the first who waits, whenever it may be worth it.
+///
+/// # Errors
+///
+/// What `attempt` says; `TimedOut` at the deadline; what registering says; and an
+/// error of kind `Other`, at once, if the task is unwinding.
+pub(crate) fn wait<R>(
+    task: TaskRef,
+    registrations: &Registrations,
+    fd: BorrowedFd<'_>,
+    direction: Direction,
+    deadline: Option<Instant>,
+    mut attempt: impl FnMut() -> io::Result<R>,
+) -> io::Result<R> {
+    let core = task.core();
+    let slot = match registrations.slot(task) {
+        Some(slot) => slot,
+        None => registrations.register(task, fd)?,
+    };
+    let (queue, reason) = match direction {
+        Direction::Read => (&slot.readers, WaitReason::Readable(fd.as_raw_fd())),
+        Direction::Write => (&slot.writers, WaitReason::Writable(fd.as_raw_fd())),
+    };
+    let sleep = Sleep::new(task);
+    let _timer = deadline.map(|deadline| sleep.register(core, deadline));
+    let _counted = Counted::new(core);
+    let quit = || sleep.is_over().then(|| Err(io::ErrorKind::TimedOut.into()));
+    let once = || match attempt() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        result => Some(result),
+    };
+    queue
+        .wait_until(task, reason, quit, once)
+        .unwrap_or_else(|Interrupted(_)| Err(unwinding()))
+}
+
+/// The error of a call that would wait while its task unwinds.
+fn unwinding() -> io::Error {
+    io::Error::other("the task is unwinding and may not wait")
+}
+
+/// One more task that a descriptor may wake.
+struct Counted<'a>(&'a Core);
+
+impl<'a> Counted<'a> {
+    fn new(core: &'a Core) -> Self {
+        core.waiting_for_io.set(core.waiting_for_io.get() + 1);
+        Self(core)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.waiting_for_io.set(self.0.waiting_for_io.get() - 1);
+    }
+}
+
+/// Deadlines by the clock of a task's runtime.
+pub(crate) fn deadline_in(task: TaskRef, timeout: Duration) -> Instant {
+    task.core().clock.now().saturating_add(timeout)
+}
+
+/// Waits until `deadline`, in a call that has to wait for something no
+/// descriptor tells.
+pub(crate) fn pause(task: TaskRef, length: Duration) {
+    let deadline = deadline_in(task, length);
+    park::sleep_until(task, deadline);
+}
+
+impl Core {
+    /// The reactor, made when first needed.
+    pub(super) fn reactor(&self) -> io::Result<&Reactor> {
+        if let Some(reactor) = self.reactor.get() {
+            return Ok(reactor);
+        }
+        let made = Reactor::new()?;
+        Ok(self.reactor.get_or_init(|| made))
+    }
+
+    /// The inbox, made when first needed.
+    pub(super) fn inbox(&self) -> io::Result<&Arc<Inbox>> {
+        if let Some(inbox) = self.inbox.get() {
+            return Ok(inbox);
+        }
+        let made = Arc::new(Inbox::new(self.reactor()?.waker()));
+        Ok(self.inbox.get_or_init(|| made))
+    }
+
+    /// Whether a look at descriptors can find anything.
+    pub(super) fn has_descriptors(&self) -> bool {
+        self.reactor.get().is_some_and(|reactor| reactor.len() > 0)
+    }
+
+    pub(super) fn release_slot(&self, key: SlotKey) {
+        if let Some(reactor) = self.reactor.get() {
+            reactor.release(key);
+        }
+    }
+
+    /// Makes those ready whose descriptors are, after those whose time has come.
+    pub(super) fn collect_events(&self, timeout: Option<Duration>) {
+        let Some(reactor) = self.reactor.get() else {
+            return;
+        };
+        let mut first = true;
+        let collected = reactor.wait(timeout, |ready| {
+            if std::mem::take(&mut first) {
+                self.expire_timers();
+            }
+            if ready.readable {
+                ready.slot.readers.nudge();
+            }
+            if ready.writable {
+                ready.slot.writers.nudge();
+            }
+        });
+        if let Err(error) = collected {
+            fatal(&format!("the system cannot wait for descriptors: {error}"));
+        }
+    }
+}

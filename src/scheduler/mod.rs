@@ -1,0 +1,288 @@
+//! Who runs next. This file is the loop, as an outline.
+//!
+//! ```text
+//!   while a task is ready           strict first in, first out (run_queue.rs)
+//!       step it                     until it waits or ends  (header.rs)
+//!       every `event_interval`      look outside, without waiting
+//!   nothing is ready:
+//!       all tasks have ended        done
+//!       nothing can wake one        deadlock (report.rs)
+//!       else                        look outside, and wait
+//!
+//!   look outside =  expired timers, in order (timers.rs),
+//!                   then ready descriptors (io.rs),
+//!                   then what other threads sent (inject.rs)
+//! ```
+//!
+//! Tasks come in by [`spawn`](mod@spawn); every wait goes through [`park`]. One
+//! thread drives a runtime; whatever crosses threads goes through the inbox.
+//! Nothing here may hold a borrow while a task runs.
+
+pub(crate) mod cancel;
+mod config;
+pub(crate) mod current;
+mod header;
+mod inject;
+#[cfg(any(reactor = "epoll", reactor = "kqueue"))]
+pub(crate) mod io;
+pub(crate) mod park;
+mod policy;
+mod report;
+mod run_queue;
+mod runtime;
+pub(crate) mod spawn;
+mod task_table;
+mod timers;
+mod wait_queue;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use config::{Config, DEFAULT_MAIN_STACK_SIZE, Unobserved};
+pub(crate) use header::{TaskRef, WaitReason};
+pub use policy::{ReadyTask, Schedule};
+pub use report::{Deadlock, RunError, StuckTask};
+pub use runtime::{Runtime, Turn};
+pub(crate) use task_table::Ending;
+
+use crate::coroutine::pool;
+use crate::timer::{Clock, Instant, Timers};
+use inject::{Inbox, Message};
+use policy::Policy;
+use run_queue::RunQueue;
+use task_table::TaskTable;
+use timers::Sleeping;
+
+/// Everything of one runtime. Shared by count, so that handles can outlive the
+/// `Runtime`; driven by one thread, one call at a time.
+#[derive(Debug)]
+pub(crate) struct Core {
+    number: u64,
+    queue: RunQueue,
+    current: Cell<Option<TaskRef>>,
+    /// Steps until the next look outside.
+    countdown: Cell<u32>,
+    /// Calls the running task may still make without waiting.
+    budget: Cell<u32>,
+    table: TaskTable,
+    timers: RefCell<Timers<Sleeping>>,
+    clock: Clock,
+    #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
+    reactor: OnceCell<io::Reactor>,
+    inbox: OnceCell<Arc<Inbox>>,
+    /// Tasks that wait for a descriptor.
+    waiting_for_io: Cell<usize>,
+    /// Whether tasks are being ended: a task spawned now is cancelled at birth.
+    stopping: Cell<bool>,
+    has_policy: bool,
+    policy: RefCell<Option<Policy>>,
+    config: Config,
+    ids: Cell<(u64, u64)>,
+}
+
+impl Core {
+    fn new(mut config: Config) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        let policy = config.schedule.take();
+        Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            queue: RunQueue::new(),
+            current: Cell::new(None),
+            countdown: Cell::new(config.event_interval),
+            budget: Cell::new(config.budget),
+            table: TaskTable::new(),
+            timers: RefCell::new(Timers::new()),
+            clock: config.clock.clone(),
+            #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
+            reactor: OnceCell::new(),
+            inbox: OnceCell::new(),
+            waiting_for_io: Cell::new(0),
+            stopping: Cell::new(false),
+            has_policy: policy.is_some(),
+            policy: RefCell::new(policy),
+            config,
+            ids: Cell::new((0, 0)),
+        }
+    }
+
+    /// The clock of this runtime.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Runs tasks until all have ended, or none ever could.
+    fn drive(&self) -> Result<(), Deadlock> {
+        loop {
+            while let Some(task) = self.next_ready() {
+                self.step(task);
+                if cfg!(panic = "abort") && self.stopping.get() {
+                    // Nothing can be unwound: what is left stays as it is.
+                    return Ok(());
+                }
+            }
+            if self.table.live() == 0 {
+                return Ok(());
+            }
+            if !self.wait_outside() {
+                return Err(Deadlock::of(self));
+            }
+        }
+    }
+
+    /// Looks outside, then steps the tasks that are ready now, once each.
+    fn turn(&self) {
+        self.look_outside();
+        for _ in 0..self.queue.len() {
+            match self.next_ready() {
+                Some(task) => self.step(task),
+                None => return,
+            }
+        }
+    }
+
+    #[inline]
+    fn next_ready(&self) -> Option<TaskRef> {
+        if self.has_policy {
+            self.ask_policy()
+        } else {
+            self.queue.pop()
+        }
+    }
+
+    #[inline]
+    fn step(&self, task: TaskRef) {
+        task.queued.set(false);
+        self.current.set(Some(task));
+        self.budget.set(self.config.budget);
+        task.run_on();
+        self.current.set(None);
+        match self.countdown.get() {
+            0 | 1 => {
+                self.countdown.set(self.config.event_interval);
+                self.look_outside();
+            }
+            steps => self.countdown.set(steps - 1),
+        }
+    }
+
+    #[cold]
+    fn ask_policy(&self) -> Option<TaskRef> {
+        let mut ready = Vec::with_capacity(self.queue.len());
+        while let Some(task) = self.queue.get(ready.len()) {
+            ready.push(ReadyTask {
+                id: task.id,
+                yielded: task.yielded.get(),
+            });
+        }
+        if ready.is_empty() {
+            return None;
+        }
+        let mut policy = self.policy.borrow_mut();
+        let choice = policy.as_mut().map_or(0, |policy| policy.0.next(&ready));
+        let task = self.queue.take(choice % ready.len())?;
+        task.yielded.set(false);
+        Some(task)
+    }
+
+    /// Finds what became ready, without waiting. No system call where nothing is
+    /// registered.
+    #[cold]
+    fn look_outside(&self) {
+        self.expire_timers();
+        #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
+        if self.has_descriptors() {
+            self.collect_events(Some(Duration::ZERO));
+        }
+        self.take_messages();
+    }
+
+    /// Waits until something may have become ready. `false` if nothing ever will.
+    #[cold]
+    fn wait_outside(&self) -> bool {
+        let deadline = self.timers.borrow().next_deadline();
+        let hopes = self.waiting_for_io.get() > 0
+            || self.inbox.get().is_some_and(|inbox| inbox.has_wakers());
+        if self.clock.is_virtual() {
+            self.look_outside();
+            if self.queue.len() > 0 {
+                return true;
+            }
+            if let Some(deadline) = deadline.filter(|deadline| *deadline != Instant::NEVER) {
+                self.clock.advance_to(deadline);
+                self.expire_timers();
+                return true;
+            }
+        }
+        if deadline.is_none() && !hopes || self.clock.is_virtual() && !hopes {
+            // A waker may have been used, and dropped, a moment ago.
+            self.take_messages();
+            return self.queue.len() > 0;
+        }
+        pool::trim();
+        self.sleep(deadline);
+        self.look_outside();
+        true
+    }
+
+    /// Blocks the thread until a deadline, a descriptor, or another thread.
+    fn sleep(&self, deadline: Option<Instant>) {
+        let timeout = deadline
+            .filter(|deadline| *deadline != Instant::NEVER)
+            .map(|deadline| deadline.duration_since(self.clock.now()));
+        if let Some(inbox) = self.inbox.get() {
+            if !inbox.fall_asleep() {
+                return;
+            }
+        }
+        #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
+        if self.reactor.get().is_some() {
+            return self.collect_events(timeout);
+        }
+        let nanos = timeout.map_or(u64::MAX, |timeout| {
+            u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)
+        });
+        crate::sys::clock::sleep_nanos(nanos);
+    }
+
+    /// Does what other threads asked for.
+    fn take_messages(&self) {
+        let Some(inbox) = self.inbox.get() else {
+            return;
+        };
+        if !inbox.is_filled() {
+            return;
+        }
+        for message in inbox.take() {
+            match message {
+                Message::Unpark(slot, id) => {
+                    let task = self
+                        .table
+                        .with(slot, |slot| slot.task().filter(|_| slot.id() == Some(id)));
+                    if let Some(task) = task {
+                        park::unpark(task);
+                    }
+                }
+                #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
+                Message::Release(key) => self.release_slot(key),
+                #[cfg(not(any(reactor = "epoll", reactor = "kqueue")))]
+                Message::Release(_) => {}
+            }
+        }
+    }
+
+    /// Cancels every task there is, and from now on every new one.
+    fn cancel_all(&self) {
+        self.stopping.set(true);
+        if cfg!(panic = "abort") {
+            return;
+        }
+        self.table.for_each_live(|task| {
+            task.cancel.request();
+            if self.current.get() != Some(task) {
+                task.wake();
+            }
+        });
+    }
+}

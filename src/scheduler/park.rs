@@ -1,0 +1,111 @@
+//! The door of the scheduler: the only functions that switch away from a task.
+//!
+//! Rooms above wait through here and nowhere else, and every wait says why. A
+//! function that returned has waited, or had no need to; one that did not
+//! return has unwound its task, because it was cancelled.
+
+use super::WaitReason;
+use super::cancel;
+use super::header::TaskRef;
+#[cfg(feature = "time")]
+use crate::timer::Instant;
+
+pub(crate) use super::current::task as current;
+pub(crate) use super::wait_queue::{Interrupted, Patience, WaitQueue};
+
+/// Gives the other ready tasks one step each.
+///
+/// A task that is unwinding goes on at once: nothing may be thrown into it.
+#[inline]
+pub(crate) fn yield_now(task: TaskRef) {
+    if std::thread::panicking() && cancel::is_unwinding(task) {
+        return;
+    }
+    task.yielded.set(true);
+    task.wake();
+    task.suspend();
+    if task.cancel.requested() {
+        cancelled(task);
+    }
+}
+
+/// Uses up one unit of the running task's budget of calls that could wait and
+/// need not; yields when there is none left.
+#[inline]
+pub(crate) fn spend(task: TaskRef) {
+    let budget = &task.core().budget;
+    match budget.get().checked_sub(1) {
+        Some(left) => budget.set(left),
+        None => yield_now(task),
+    }
+}
+
+/// Waits until [`unpark`] is called, or returns at once if it was.
+pub(crate) fn park(task: TaskRef) {
+    loop {
+        if task.permit.replace(false) || !may_wait(task) {
+            return;
+        }
+        switch(task, WaitReason::Unpark);
+    }
+}
+
+/// Wakes a task from [`park`], or spares it its next one.
+pub(crate) fn unpark(task: TaskRef) {
+    task.permit.set(true);
+    if task.waiting.get() == WaitReason::Unpark {
+        task.wake();
+    }
+}
+
+/// Waits until `deadline`.
+#[cfg(feature = "time")]
+pub(crate) fn sleep_until(task: TaskRef, deadline: Instant) {
+    if !may_wait(task) {
+        return;
+    }
+    let core = task.core();
+    if deadline <= core.clock.now() {
+        return yield_now(task);
+    }
+    let sleep = super::timers::Sleep::new(task);
+    let _registered = sleep.register(core, deadline);
+    while !sleep.is_over() {
+        switch(task, WaitReason::Sleep);
+        if !sleep.is_over() && !may_wait(task) {
+            return;
+        }
+    }
+}
+
+/// Whether the task may park now. Unwinds it if it was cancelled; `false` if it
+/// is unwinding already.
+#[inline]
+pub(super) fn may_wait(task: TaskRef) -> bool {
+    if std::thread::panicking() && cancel::is_unwinding(task) {
+        return false;
+    }
+    if task.cancel.requested() {
+        cancel::deliver(task);
+    }
+    true
+}
+
+#[cold]
+fn cancelled(task: TaskRef) {
+    if !cancel::is_unwinding(task) {
+        cancel::deliver(task);
+    }
+}
+
+/// Leaves the task until somebody wakes it. It may be woken for nothing.
+#[inline]
+pub(super) fn switch(task: TaskRef, reason: WaitReason) {
+    task.waiting.set(reason);
+    if std::thread::panicking() {
+        cancel::suspend_unwinding(task);
+    } else {
+        task.suspend();
+    }
+    task.waiting.set(WaitReason::Nothing);
+}

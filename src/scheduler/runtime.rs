@@ -1,0 +1,267 @@
+//! The runtime as a value: made, used as often as one likes, dropped.
+
+#![expect(unsafe_code, reason = "runs a main body that borrows from the caller")]
+
+use std::io;
+use std::mem::ManuallyDrop;
+use std::panic::{Location, resume_unwind};
+use std::rc::Rc;
+
+use super::report::fatal;
+use super::spawn::{self, TaskKey, Wish};
+use super::{Config, Core, Deadlock, Ending, RunError, current};
+use crate::sys::stack::Use;
+use crate::timer::Instant;
+
+/// What a [`Runtime::turn`] left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// A task is ready: take the next turn at once.
+    Ready,
+    /// All tasks wait. Take the next turn when the runtime's descriptor is
+    /// readable, or at this moment, if there is one.
+    Waiting(Option<Instant>),
+    /// There are no tasks.
+    Done,
+}
+
+/// The value behind [`run`](crate::run): tasks, timers and descriptors of one
+/// thread, and the loop over them.
+///
+/// ```
+/// use greenroom::{Clock, Config, Runtime, spawn};
+///
+/// let mut rt = Runtime::with(Config::new().clock(Clock::virtual_()));
+/// let answer = rt.run(|| spawn(|| 40).join().unwrap() + 2);
+/// assert_eq!(answer, 42);
+/// assert_eq!(rt.run(|| 7), 7); // and again
+/// ```
+///
+/// # Dropping
+///
+/// Tasks that are still alive, which there can be only after
+/// [`spawn`](Self::spawn) and [`turn`](Self::turn), are cancelled and joined.
+/// With `panic = "abort"` nothing can be unwound: tasks still alive when `run`
+/// ends stay as they are, go on in the next `run`, and are leaked in the end.
+#[derive(Debug)]
+pub struct Runtime {
+    core: Rc<Core>,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Runtime {
+    /// A runtime with the default settings. It takes no descriptor and no
+    /// memory to speak of before it needs them.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(Config::new())
+    }
+
+    /// A runtime with these settings.
+    #[must_use]
+    pub fn with(config: Config) -> Self {
+        Self {
+            core: Rc::new(Core::new(config)),
+        }
+    }
+
+    /// Runs `main` as a task, and everything it spawns; returns what it returned.
+    ///
+    /// When `main` has returned, the tasks still alive are cancelled: their
+    /// waiting calls unwind, and all have ended before this returns.
+    ///
+    /// # Panics
+    ///
+    /// With `main`'s own panic; if all tasks wait and nothing can wake one (the
+    /// message lists them; see [`try_run`](Self::try_run)); inside a runtime; and
+    /// if there is no memory for the main task's stack.
+    #[track_caller]
+    pub fn run<T>(&mut self, main: impl FnOnce() -> T) -> T {
+        match self.try_run(main) {
+            Ok(value) => value,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Like [`run`](Self::run), but returns an error where that panics by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError::Deadlock`], after every task was cancelled and has ended;
+    /// [`RunError::Io`] if the main task could not be made.
+    ///
+    /// # Panics
+    ///
+    /// With `main`'s own panic, and inside a runtime.
+    #[track_caller]
+    pub fn try_run<T>(&mut self, main: impl FnOnce() -> T) -> Result<T, RunError> {
+        let place = Location::caller();
+        let _entered = self.enter();
+        let core = &self.core;
+        let stop = StopWhenDone(core);
+        let body = move || {
+            let _stop = stop;
+            main()
+        };
+        core.stopping.set(false);
+        // SAFETY: what `main` borrows outlives this call, and `finish` does not
+        // return before the task has ended.
+        let slot = unsafe { core.spawn(Wish::default(), Use::Main, place, true, body) }
+            .map_err(RunError::Io)?;
+        let main = core.key(slot);
+        let driven = finish(core);
+        core.stopping.set(false);
+        // SAFETY: the task returns a `T`, and this is the first to ask.
+        match unsafe { main.take_finished::<T>() } {
+            Some(Ending::Returned(value)) => driven.map(|()| value).map_err(RunError::Deadlock),
+            Some(Ending::Panicked(payload)) => resume_unwind(payload),
+            Some(Ending::Cancelled) | None => match driven {
+                Err(deadlock) => Err(RunError::Deadlock(deadlock)),
+                Ok(()) => panic!("the main task was cancelled"),
+            },
+        }
+    }
+
+    /// Spawns a task from outside; it runs in the next [`turn`](Self::turn) or
+    /// [`run`](Self::run).
+    ///
+    /// # Errors
+    ///
+    /// If there is no memory for its stack.
+    #[track_caller]
+    pub(crate) fn spawn_task<T: 'static>(
+        &mut self,
+        body: impl FnOnce() -> T + 'static,
+    ) -> io::Result<TaskKey> {
+        spawn::spawn_in(
+            Rc::clone(&self.core),
+            Wish::default(),
+            Location::caller(),
+            body,
+        )
+    }
+
+    /// Looks at timers and descriptors without waiting, then steps the tasks that
+    /// are ready, once each. For embedding in another loop.
+    ///
+    /// ```
+    /// use greenroom::{Runtime, Turn, yield_now};
+    ///
+    /// let mut rt = Runtime::new();
+    /// let task = rt.spawn(|| { yield_now(); 5 });
+    /// assert_eq!(rt.turn(), Turn::Ready);
+    /// assert_eq!(rt.turn(), Turn::Done);
+    /// assert_eq!(task.join().unwrap(), 5);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Inside a runtime.
+    pub fn turn(&mut self) -> Turn {
+        let _entered = self.enter();
+        self.core.turn();
+        self.state()
+    }
+
+    fn state(&self) -> Turn {
+        if self.core.queue.len() > 0 {
+            Turn::Ready
+        } else if self.core.table.live() == 0 {
+            Turn::Done
+        } else {
+            Turn::Waiting(self.next_deadline())
+        }
+    }
+
+    /// The moment of the next timer, if any task waits for one.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.core
+            .timers
+            .borrow()
+            .next_deadline()
+            .filter(|deadline| *deadline != Instant::NEVER)
+    }
+
+    /// How many tasks have not ended.
+    #[must_use]
+    pub fn tasks_alive(&self) -> usize {
+        self.core.table.live()
+    }
+
+    fn enter(&self) -> current::Entered {
+        current::enter(&self.core).unwrap_or_else(|| {
+            panic!("a runtime is running in this thread already: call spawn, or use another thread")
+        })
+    }
+}
+
+#[cfg(any(reactor = "epoll", reactor = "kqueue"))]
+impl Runtime {
+    /// The descriptor of the runtime, to wait on in another loop: it is readable
+    /// when a [`turn`](Self::turn) would find something. Timers do not make it
+    /// so: see [`next_deadline`](Self::next_deadline).
+    ///
+    /// # Errors
+    ///
+    /// If the process has no descriptor left for it.
+    pub fn descriptor(&self) -> io::Result<std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::AsFd;
+        Ok(self.core.reactor()?.as_fd())
+    }
+}
+
+/// Cancels what is left when the main body has ended, however it did.
+struct StopWhenDone<'a>(&'a Core);
+
+impl Drop for StopWhenDone<'_> {
+    fn drop(&mut self) {
+        self.0.cancel_all();
+    }
+}
+
+/// Drives until every task has ended. After a deadlock that is a clean-up, and
+/// a second deadlock is the end.
+fn finish(core: &Core) -> Result<(), Deadlock> {
+    let Err(first) = core.drive() else {
+        return Ok(());
+    };
+    if cfg!(panic = "abort") {
+        fatal(&format!(
+            "{first}\n  with panic=abort nothing can be unwound"
+        ));
+    }
+    core.cancel_all();
+    if let Err(second) = core.drive() {
+        fatal(&format!(
+            "{first}\nwhile cleaning up after it, a second {second}"
+        ));
+    }
+    Err(first)
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if self.core.table.live() == 0 {
+            return;
+        }
+        if cfg!(panic = "abort") {
+            // Leaked tasks point at the core for ever.
+            let _leaked = ManuallyDrop::new(Rc::clone(&self.core));
+            return;
+        }
+        let Some(_entered) = current::enter(&self.core) else {
+            fatal("a runtime with living tasks was dropped inside another runtime");
+        };
+        self.core.cancel_all();
+        if let Err(deadlock) = self.core.drive() {
+            fatal(&format!("while a runtime was dropped, a {deadlock}"));
+        }
+        self.core.stopping.set(false);
+    }
+}

@@ -1,0 +1,330 @@
+//! Queues of waiting tasks: first come, first served, each with a value in hand.
+//!
+//! ```text
+//!   queue.tail -> node C -> node A -> node B -> (node C)     a ring; tail.next is the head
+//!                 each node lies in the frame of the call that waits
+//! ```
+//!
+//! A node may be removed from anywhere in O(1), so a cancelled wait leaves no
+//! trace. Whoever wakes a waiter takes its node out and may first put a value
+//! into its hand, or take one: what was handed over is not lost, even if the
+//! waiter is cancelled before it runs.
+//!
+//! The safe face: `wait` borrows the queue for as long as its node is linked,
+//! so a queue with waiters can neither move nor die.
+
+#![expect(
+    unsafe_code,
+    reason = "links nodes that lie in the frames of waiting calls"
+)]
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::ptr;
+
+use super::WaitReason;
+use super::cancel;
+use super::header::TaskRef;
+use super::park;
+
+/// Tasks that wait for the same thing.
+pub(crate) struct WaitQueue<T = ()> {
+    tail: Cell<*const Node<T>>,
+}
+
+/// One waiting call.
+struct Node<T> {
+    next: Cell<*const Node<T>>,
+    previous: Cell<*const Node<T>>,
+    /// Null once it was taken out.
+    queue: Cell<*const WaitQueue<T>>,
+    task: TaskRef,
+    hand: Cell<Option<T>>,
+}
+
+/// What a wait does when its task is unwinding and so nothing may be thrown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It returns [`Interrupted`]: for calls that can fail.
+    Fails,
+    /// It waits all the same: for calls that must not.
+    Waits,
+}
+
+/// The wait did not happen: the task is unwinding. What was in hand comes back.
+#[derive(Debug)]
+pub(crate) struct Interrupted<T>(pub(crate) Option<T>);
+
+impl<T> Default for WaitQueue<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> std::fmt::Debug for WaitQueue<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WaitQueue")
+            .field("empty", &self.is_empty())
+            .finish()
+    }
+}
+
+impl<T> WaitQueue<T> {
+    /// A queue nobody waits in.
+    pub(crate) const fn new() -> Self {
+        Self {
+            tail: Cell::new(ptr::null()),
+        }
+    }
+
+    /// Whether nobody waits.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tail.get().is_null()
+    }
+
+    /// Waits at the end of the queue, with `hand` in hand, until taken out by
+    /// [`pop`](Self::pop). Returns what is in hand then.
+    ///
+    /// Unwinds if the task is cancelled first.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`], at once, for an impatient wait of an unwinding task.
+    pub(crate) fn wait(
+        &self,
+        task: TaskRef,
+        reason: WaitReason,
+        patience: Patience,
+        hand: Option<T>,
+    ) -> Result<Option<T>, Interrupted<T>> {
+        if !park::may_wait(task) && patience == Patience::Fails {
+            return Err(Interrupted(hand));
+        }
+        let node = Node::new(self, task, hand);
+        self.link(&node);
+        // Takes the node out however this call ends.
+        let linked = Linked(&node);
+        loop {
+            park::switch(task, reason);
+            if node.queue.get().is_null() {
+                break;
+            }
+            if task.cancel.requested() && !cancel::is_unwinding(task) {
+                cancel::deliver(task);
+            }
+        }
+        drop(linked);
+        Ok(node.hand.take())
+    }
+
+    /// Takes out the one who waits longest. Dropping what is returned wakes it.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<Waiter<'_, T>> {
+        let tail = self.tail.get();
+        if tail.is_null() {
+            return None;
+        }
+        // SAFETY: linked nodes are alive: their frames take them out first.
+        let head = unsafe { (*tail).next.get() };
+        // SAFETY: as above.
+        unsafe { self.unlink(head) };
+        Some(Waiter {
+            node: head,
+            queue: PhantomData,
+        })
+    }
+
+    /// Wakes everyone, in order.
+    pub(crate) fn wake_all(&self) {
+        while let Some(waiter) = self.pop() {
+            drop(waiter);
+        }
+    }
+
+    /// Wakes the one who waits longest, and leaves it in its place: it is to try
+    /// again. For [`wait_until`](Self::wait_until).
+    pub(crate) fn nudge(&self) {
+        let tail = self.tail.get();
+        if !tail.is_null() {
+            // SAFETY: linked nodes are alive: their frames take them out first.
+            let head = unsafe { (*tail).next.get() };
+            // SAFETY: as above.
+            unsafe { (*head).task.wake() };
+        }
+    }
+
+    /// Waits, first come first served, until `attempt` gives something. It is
+    /// tried by the first in the queue only, each time that one is nudged. `quit`
+    /// is asked first, wherever the task stands.
+    ///
+    /// Whoever leaves, for whatever reason, nudges the next.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`], at once, if the task is unwinding.
+    pub(crate) fn wait_until<R>(
+        &self,
+        task: TaskRef,
+        reason: WaitReason,
+        quit: impl Fn() -> Option<R>,
+        mut attempt: impl FnMut() -> Option<R>,
+    ) -> Result<R, Interrupted<T>> {
+        if !park::may_wait(task) {
+            return Err(Interrupted(None));
+        }
+        let node = Node::new(self, task, None);
+        self.link(&node);
+        let _leaving = Leaving {
+            queue: self,
+            linked: Linked(&node),
+        };
+        loop {
+            park::switch(task, reason);
+            if let Some(result) = quit() {
+                return Ok(result);
+            }
+            if self.is_first(&node) {
+                if let Some(result) = attempt() {
+                    return Ok(result);
+                }
+            }
+            if task.cancel.requested() && !cancel::is_unwinding(task) {
+                cancel::deliver(task);
+            }
+        }
+    }
+
+    fn is_first(&self, node: &Node<T>) -> bool {
+        let tail = self.tail.get();
+        // SAFETY: linked nodes are alive: their frames take them out first.
+        !tail.is_null() && ptr::eq(unsafe { (*tail).next.get() }, node)
+    }
+
+    fn link(&self, node: &Node<T>) {
+        let tail = self.tail.get();
+        let this = ptr::from_ref(node);
+        if tail.is_null() {
+            node.next.set(this);
+            node.previous.set(this);
+        } else {
+            // SAFETY: linked nodes are alive: their frames take them out first.
+            let last = unsafe { &*tail };
+            let head = last.next.get();
+            node.next.set(head);
+            node.previous.set(tail);
+            last.next.set(this);
+            // SAFETY: as above.
+            unsafe { &*head }.previous.set(this);
+        }
+        self.tail.set(this);
+    }
+
+    /// Takes a node out.
+    ///
+    /// # Safety
+    ///
+    /// It is linked in this queue.
+    #[inline]
+    unsafe fn unlink(&self, node: *const Node<T>) {
+        // SAFETY: linked nodes are alive: their frames take them out first.
+        let gone = unsafe { &*node };
+        let (next, previous) = (gone.next.get(), gone.previous.get());
+        if next == node {
+            self.tail.set(ptr::null());
+        } else {
+            // SAFETY: as above.
+            unsafe { &*next }.previous.set(previous);
+            // SAFETY: as above.
+            unsafe { &*previous }.next.set(next);
+            if self.tail.get() == node {
+                self.tail.set(previous);
+            }
+        }
+        gone.queue.set(ptr::null());
+    }
+}
+
+impl<T> Node<T> {
+    fn new(queue: &WaitQueue<T>, task: TaskRef, hand: Option<T>) -> Self {
+        Self {
+            next: Cell::new(ptr::null()),
+            previous: Cell::new(ptr::null()),
+            queue: Cell::new(queue),
+            task,
+            hand: Cell::new(hand),
+        }
+    }
+}
+
+/// Takes a node out, and then nudges the next.
+struct Leaving<'a, T> {
+    queue: &'a WaitQueue<T>,
+    linked: Linked<'a, T>,
+}
+
+impl<T> Drop for Leaving<'_, T> {
+    fn drop(&mut self) {
+        self.linked.leave();
+        self.queue.nudge();
+    }
+}
+
+/// A node in a queue, from the side of the call that waits.
+struct Linked<'a, T>(&'a Node<T>);
+
+impl<T> Drop for Linked<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl<T> Linked<'_, T> {
+    #[inline]
+    fn leave(&self) {
+        let queue = self.0.queue.get();
+        if !queue.is_null() {
+            // SAFETY: `wait` borrows the queue as long as this value lives.
+            let queue = unsafe { &*queue };
+            // SAFETY: a node knows the queue it is linked in.
+            unsafe { queue.unlink(self.0) };
+        }
+    }
+}
+
+/// A waiter that was taken out. It wakes when this is dropped.
+///
+/// Nothing switches between [`WaitQueue::pop`] and the drop, so the waiting
+/// frame is still there.
+pub(crate) struct Waiter<'a, T> {
+    node: *const Node<T>,
+    queue: PhantomData<&'a WaitQueue<T>>,
+}
+
+impl<T> Waiter<'_, T> {
+    #[inline]
+    fn node(&self) -> &Node<T> {
+        // SAFETY: see the type: its frame cannot go on before the drop.
+        unsafe { &*self.node }
+    }
+
+    /// Puts a value into the waiter's hand, and wakes it.
+    #[inline]
+    pub(crate) fn give(self, value: T) {
+        self.node().hand.set(Some(value));
+    }
+
+    /// Takes what the waiter has in hand, and wakes it.
+    #[inline]
+    pub(crate) fn take(self) -> Option<T> {
+        self.node().hand.take()
+    }
+}
+
+impl<T> Drop for Waiter<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.node().task.wake();
+    }
+}

@@ -1,0 +1,131 @@
+//! Why a channel did not pass a value on. Values come back.
+
+use std::error::Error;
+use std::fmt;
+
+/// Why a value could not be sent. It comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError<T> {
+    /// All receivers are gone.
+    Disconnected(T),
+    /// The task is unwinding and would have to wait.
+    Cancelled(T),
+    /// The channel is full, and no runtime runs here that could wait for room.
+    WouldBlock(T),
+}
+
+impl<T> SendError<T> {
+    /// The value that was to be sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Disconnected(value) | Self::Cancelled(value) | Self::WouldBlock(value) => value,
+        }
+    }
+}
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected(_) => "Disconnected(..)",
+            Self::Cancelled(_) => "Cancelled(..)",
+            Self::WouldBlock(_) => "WouldBlock(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected(_) => "sending on a channel without receivers",
+            Self::Cancelled(_) => "sending would wait, and the task is unwinding",
+            Self::WouldBlock(_) => {
+                "sending would wait for ever: the channel is full, and no runtime is running here"
+            }
+        })
+    }
+}
+
+impl<T> Error for SendError<T> {}
+
+/// Why a value could not be sent at once. It comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TrySendError<T> {
+    /// There is no room now.
+    Full(T),
+    /// All receivers are gone.
+    Disconnected(T),
+}
+
+impl<T> TrySendError<T> {
+    /// The value that was to be sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value) | Self::Disconnected(value) => value,
+        }
+    }
+}
+
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Disconnected(_) => "Disconnected(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "sending on a full channel",
+            Self::Disconnected(_) => "sending on a channel without receivers",
+        })
+    }
+}
+
+impl<T> Error for TrySendError<T> {}
+
+/// Why no value was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// The channel is empty, and all senders are gone.
+    Disconnected,
+    /// The task is unwinding and would have to wait.
+    Cancelled,
+    /// The channel is empty, and no runtime runs here that could wait for a value.
+    WouldBlock,
+}
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disconnected => "receiving on an empty channel without senders",
+            Self::Cancelled => "receiving would wait, and the task is unwinding",
+            Self::WouldBlock => "receiving would wait for ever: the channel is empty, and no runtime is running here",
+        })
+    }
+}
+
+impl Error for RecvError {}
+
+/// Why no value was received at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TryRecvError {
+    /// There is no value now.
+    Empty,
+    /// The channel is empty, and all senders are gone.
+    Disconnected,
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "receiving on an empty channel",
+            Self::Disconnected => "receiving on an empty channel without senders",
+        })
+    }
+}
+
+impl Error for TryRecvError {}

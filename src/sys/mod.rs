@@ -1,0 +1,26 @@
+//! The operating system: every `libc::` call of the crate, and nothing else.
+//!
+//! What the rooms above need is offered here in plain terms: stack memory,
+//! the line printed when a stack overflows, a selector of descriptors, socket
+//! calls, a clock. Nothing here knows of tasks or coroutines.
+
+#[cfg(stacks = "slab")]
+mod check;
+#[cfg(all(feature = "runtime", stacks = "slab"))]
+pub(crate) mod clock;
+#[cfg(all(feature = "runtime", reactor = "epoll"))]
+mod epoll;
+#[cfg(stacks = "slab")]
+pub(crate) mod fault;
+#[cfg(all(feature = "runtime", reactor = "kqueue"))]
+mod kqueue;
+#[cfg(all(feature = "runtime", any(reactor = "epoll", reactor = "kqueue")))]
+pub(crate) mod selector;
+#[cfg(stacks = "slab")]
+pub(crate) mod slab;
+#[cfg(all(feature = "net", any(reactor = "epoll", reactor = "kqueue")))]
+pub(crate) mod socket;
+pub(crate) mod stack;
+
+#[cfg(stacks = "slab")]
+pub(crate) use check::check;

@@ -1,0 +1,279 @@
+//! The socket calls std lacks, each for one try that never waits, and one call that waits.
+//!
+//! Whether a socket blocks is a flag of the open file, shared by all duplicates of the descriptor, in this
+//! process and in others. So streams leave the flag alone and say `MSG_DONTWAIT` with each call:
+//! - Linux, illumos and the BSDs honour it for reading and for sending. On Linux a send that found
+//!   room for a part only returns that part, and asks for the edge that reports new room.
+//! - Apple's kernel honours it for reading, and ignores it for sending: a send to a full buffer blocks. There the
+//!   flag of the open file has to be set after all; [`SEND_NEEDS_NONBLOCKING`] says so.
+//! - `accept` has no such argument anywhere, so a listener needs the flag. On Linux and with `accept4` the
+//!   accepted socket does not inherit it; with the `accept` of Apple's kernel it does, and it is cleared here.
+//!
+//! A peer that is gone must be an error, not a signal: `MSG_NOSIGNAL` with each send; Apple's systems
+//! have an option of the socket for it, which std sets on those it makes and [`accept`] on those made here.
+//!
+//! `EINTR` is retried here, so no caller ever meets it. All calls take borrowed descriptors: who owns them,
+//! and who else reads from them, is the business of the rooms above.
+//!
+//! Must never: block, [`poll_one`] excepted; know of the reactor.
+#![expect(unsafe_code, reason = "socket calls with flags that std does not pass")]
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::check::{check, retry};
+
+/// Whether [`send`] on a socket whose flag says "blocking" may block all the same.
+///
+/// Where it is true, whoever sends has to call [`set_nonblocking`] before.
+pub(crate) const SEND_NEEDS_NONBLOCKING: bool = cfg!(target_vendor = "apple");
+
+const RECEIVE_FLAGS: libc::c_int = libc::MSG_DONTWAIT;
+
+#[cfg(not(target_vendor = "apple"))]
+const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT;
+
+/// More pieces than this are refused by the kernel, so the rest is left for the next call.
+const MOST_PIECES: u16 = 1024;
+
+/// Receives what is there, or fails with `WouldBlock`. `Ok(0)` is the end of the stream.
+pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    recv_with(fd, buffer, RECEIVE_FLAGS)
+}
+
+/// Like [`recv`], but what was received stays there to be received again.
+pub(crate) fn peek(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    recv_with(fd, buffer, RECEIVE_FLAGS | libc::MSG_PEEK)
+}
+
+fn recv_with(fd: BorrowedFd<'_>, buffer: &mut [u8], flags: libc::c_int) -> io::Result<usize> {
+    // SAFETY: the buffer is borrowed mutably for the call, and its true length is passed.
+    count(retry(|| unsafe {
+        libc::recv(
+            fd.as_raw_fd(),
+            buffer.as_mut_ptr().cast(),
+            buffer.len(),
+            flags,
+        )
+    }))
+}
+
+/// Sends as much as there is room for, or fails with `WouldBlock`. See [`SEND_NEEDS_NONBLOCKING`].
+pub(crate) fn send(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
+    // SAFETY: the data is borrowed for the call, and its true length is passed.
+    count(retry(|| unsafe {
+        libc::send(fd.as_raw_fd(), data.as_ptr().cast(), data.len(), SEND_FLAGS)
+    }))
+}
+
+/// Like [`recv`], into several buffers, one after the other.
+pub(crate) fn recv_vectored(
+    fd: BorrowedFd<'_>,
+    buffers: &mut [IoSliceMut<'_>],
+) -> io::Result<usize> {
+    let pieces = pieces(buffers.len());
+    // std promises that `IoSliceMut` has the layout of an `iovec`.
+    let mut message = message(buffers.as_mut_ptr().cast(), pieces);
+    // SAFETY: the message names buffers that are borrowed mutably for the call, no more than there are.
+    count(retry(|| unsafe {
+        libc::recvmsg(fd.as_raw_fd(), &raw mut message, RECEIVE_FLAGS)
+    }))
+}
+
+/// Like [`send`], from several buffers, one after the other. See [`SEND_NEEDS_NONBLOCKING`].
+pub(crate) fn send_vectored(fd: BorrowedFd<'_>, data: &[IoSlice<'_>]) -> io::Result<usize> {
+    let pieces = pieces(data.len());
+    // std promises that `IoSlice` has the layout of an `iovec`. The kernel only reads here.
+    let message = message(data.as_ptr().cast_mut().cast(), pieces);
+    // SAFETY: the message names data that is borrowed for the call, no more than there is.
+    count(retry(|| unsafe {
+        libc::sendmsg(fd.as_raw_fd(), &raw const message, SEND_FLAGS)
+    }))
+}
+
+fn pieces(length: usize) -> u16 {
+    u16::try_from(length).map_or(MOST_PIECES, |length| length.min(MOST_PIECES))
+}
+
+fn message(first: *mut libc::iovec, pieces: u16) -> libc::msghdr {
+    // Systems have fields of their own in this structure, so it is not built by naming them all.
+    // SAFETY: a structure of integers and pointers; zero means "no address, no control data, no flags".
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = first;
+    message.msg_iovlen = pieces.into();
+    message
+}
+
+fn count(returned: io::Result<isize>) -> io::Result<usize> {
+    // `check` has seen that it is not negative.
+    returned.map(|count| usize::try_from(count).unwrap_or(0))
+}
+
+/// Takes one connection off a listener, or fails with `WouldBlock` if the listener is non-blocking.
+///
+/// The new socket is closed on `exec`, and its own flag says "blocking".
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    accepting::accept(listener)
+}
+
+#[cfg(not(target_vendor = "apple"))]
+mod accepting {
+    use super::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, io, retry};
+
+    pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        // SAFETY: null pointers say that the peer's address is of no interest.
+        let socket = retry(|| unsafe {
+            libc::accept4(
+                listener.as_raw_fd(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                libc::SOCK_CLOEXEC,
+            )
+        })?;
+        // SAFETY: the kernel just made this descriptor for us, so nobody else owns it.
+        Ok(unsafe { OwnedFd::from_raw_fd(socket) })
+    }
+}
+
+/// Apple's systems have no `accept4`.
+#[cfg(target_vendor = "apple")]
+mod accepting {
+    use std::os::fd::AsFd;
+
+    use super::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, check, io, mem, retry, set_nonblocking};
+
+    pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+        // SAFETY: null pointers say that the peer's address is of no interest.
+        let socket = retry(|| unsafe {
+            libc::accept(
+                listener.as_raw_fd(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+            )
+        })?;
+        // SAFETY: the kernel just made this descriptor for us, so nobody else owns it.
+        let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+        // SAFETY: the descriptor is open, and this command takes a number.
+        check(unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
+        set_nonblocking(socket.as_fd(), false)?;
+        no_signals(socket.as_fd())?;
+        Ok(socket)
+    }
+
+    fn no_signals(socket: BorrowedFd<'_>) -> io::Result<()> {
+        let on: libc::c_int = 1;
+        let size = libc::socklen_t::try_from(mem::size_of_val(&on)).unwrap_or(0);
+        // SAFETY: the value outlives the call, and its true size is passed.
+        let set = check(unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_NOSIGPIPE,
+                (&raw const on).cast(),
+                size,
+            )
+        });
+        match set {
+            // The peer has hung up already. The first read will say so.
+            Err(error) if error.raw_os_error() != Some(libc::EINVAL) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Sets or clears the flag that all duplicates of this descriptor share.
+pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    let old = status_flags(fd)?;
+    let new = if on {
+        old | libc::O_NONBLOCK
+    } else {
+        old & !libc::O_NONBLOCK
+    };
+    if new != old {
+        // SAFETY: the descriptor is borrowed, so it is open, and this command takes a number.
+        check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, new) })?;
+    }
+    Ok(())
+}
+
+/// Whether the flag is set.
+pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(status_flags(fd)? & libc::O_NONBLOCK != 0)
+}
+
+fn status_flags(fd: BorrowedFd<'_>) -> io::Result<libc::c_int> {
+    // SAFETY: the descriptor is borrowed, so it is open, and this command takes nothing more.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })
+}
+
+/// Fetches and clears the error that waits in a socket, such as the outcome of a connect.
+pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
+    let mut error: libc::c_int = 0;
+    let mut size = libc::socklen_t::try_from(mem::size_of_val(&error)).unwrap_or(0);
+    // SAFETY: the value and its size are ours to write for the length of the call.
+    check(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ERROR,
+            (&raw mut error).cast(),
+            &raw mut size,
+        )
+    })?;
+    Ok((error != 0).then(|| io::Error::from_raw_os_error(error)))
+}
+
+/// Blocks the OS thread until a descriptor is worth a try, or the time is over (`Ok(false)`).
+///
+/// For calls made outside a runtime. An error or the end of the stream counts as ready, since the call
+/// tried next will tell. Time limits are kept to the millisecond, rounded up, never cut short by a signal.
+pub(crate) fn poll_one(
+    fd: BorrowedFd<'_>,
+    readable: bool,
+    writable: bool,
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
+    let read = if readable { libc::POLLIN } else { 0 };
+    let write = if writable { libc::POLLOUT } else { 0 };
+    let mut wanted = libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: read | write,
+        revents: 0,
+    };
+    // A limit beyond the end of the clock is none.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // SAFETY: one entry is passed, ours to write for the length of the call.
+        let found = check(unsafe { libc::poll(&raw mut wanted, 1, milliseconds(left)) });
+        match found {
+            Ok(0) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                return Ok(false);
+            }
+            // A very long limit was cut: go on with the rest.
+            Ok(0) => {}
+            Ok(_) if wanted.revents & libc::POLLNVAL != 0 => {
+                return Err(io::Error::from_raw_os_error(libc::EBADF));
+            }
+            Ok(_) => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The unit of `poll`: -1 is for ever. Rounded up, so that nothing is waited for with 0 ms left.
+fn milliseconds(left: Option<Duration>) -> libc::c_int {
+    left.map_or(-1, |left| {
+        let up = left.as_nanos().div_ceil(1_000_000);
+        libc::c_int::try_from(up).unwrap_or(libc::c_int::MAX)
+    })
+}
+
+#[cfg(test)]
+#[path = "socket_tests.rs"]
+mod tests;

@@ -1,0 +1,104 @@
+//! The handle of a task: to wait for its end and take its result.
+
+#![expect(
+    unsafe_code,
+    reason = "knows the type of the result that the table stores"
+)]
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::error::JoinError;
+use crate::id::TaskId;
+use crate::scheduler::Ending;
+use crate::scheduler::spawn::TaskKey;
+
+/// The right to join a task, once. Dropping it lets the task run on by itself.
+///
+/// The result of a finished task is kept in the handle's reach, not on the
+/// task's stack: a handle that is kept costs some 50 bytes, and the size of the
+/// result if that is over 16.
+///
+/// Handles stay on their thread:
+///
+/// ```compile_fail,E0277
+/// # greenroom::run(|| {
+/// let task = greenroom::spawn(|| ());
+/// std::thread::spawn(move || task.join());
+/// # });
+/// ```
+pub struct JoinHandle<T> {
+    task: TaskKey,
+    result: PhantomData<T>,
+}
+
+impl<T> JoinHandle<T> {
+    /// The task's result must be a `T`: `spawn` and its kin see to that.
+    #[inline]
+    pub(super) fn new(task: TaskKey) -> Self {
+        Self {
+            task,
+            result: PhantomData,
+        }
+    }
+
+    /// Waits until the task has ended, and returns what it returned.
+    ///
+    /// # Errors
+    ///
+    /// If the task panicked, or was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// If a task joins itself, or if it is called where no runtime runs and the
+    /// task has not ended.
+    ///
+    /// # Scheduling
+    ///
+    /// Returns at once if the task has ended. Else the others run; the caller is
+    /// queued when the task ends.
+    ///
+    /// # Cancellation
+    ///
+    /// Unwinds when the caller was cancelled; the task runs on. While the caller
+    /// unwinds, it really waits.
+    #[inline]
+    pub fn join(self) -> Result<T, JoinError> {
+        // SAFETY: `spawn` made the task with this result type, and `join` takes
+        // the only handle.
+        match unsafe { self.task.join::<T>() } {
+            Ending::Returned(value) => Ok(value),
+            Ending::Panicked(payload) => Err(JoinError::panicked(payload)),
+            Ending::Cancelled => Err(JoinError::cancelled()),
+        }
+    }
+
+    /// Whether the task has ended. Never waits.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// The task's number.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.task.id()
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: as in `join`.
+        unsafe { self.task.discard_ending::<T>() };
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("id", &self.id())
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}

@@ -1,0 +1,235 @@
+//! Waiting for moments: sleep, timers, intervals.
+
+use std::time::Duration;
+
+use crate::scheduler::park;
+use crate::timer::{Clock, Instant};
+
+impl Instant {
+    /// Now, by the clock of the runtime that runs the caller; by the system's
+    /// monotonic clock on a plain thread.
+    #[must_use]
+    pub fn now() -> Self {
+        crate::scheduler::current::now().unwrap_or_else(|| Clock::real().now())
+    }
+
+    /// Time since this moment.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        Self::now().duration_since(*self)
+    }
+}
+
+/// Waits for so long. Never less.
+///
+/// A duration too long to count, such as [`Duration::MAX`], waits for ever. A
+/// zero duration gives the other tasks a turn.
+///
+/// ```
+/// use std::time::Duration;
+/// use greenroom::{run, sleep};
+///
+/// run(|| sleep(Duration::from_millis(2))); // other tasks run meanwhile
+/// sleep(Duration::from_millis(2)); // on a plain thread: blocks it
+/// ```
+///
+/// # Scheduling
+///
+/// The other tasks run. Sleepers are queued in the order of their deadlines, and
+/// those of equal deadlines in the order in which they fell asleep.
+///
+/// # Cancellation
+///
+/// Unwinds when the task was cancelled. While the task unwinds, it returns at once.
+pub fn sleep(duration: Duration) {
+    sleep_until(Instant::now().saturating_add(duration));
+}
+
+/// Waits until `deadline`. A deadline in the past gives the other tasks a turn.
+///
+/// # Scheduling
+///
+/// As [`sleep`].
+///
+/// # Cancellation
+///
+/// As [`sleep`].
+pub fn sleep_until(deadline: Instant) {
+    match park::current() {
+        Some(task) => park::sleep_until(task, deadline),
+        None => block_until(deadline),
+    }
+}
+
+/// Blocks the thread until `deadline`.
+fn block_until(deadline: Instant) {
+    let clock = Clock::real();
+    loop {
+        let left = deadline.as_nanos().saturating_sub(clock.now().as_nanos());
+        if left == 0 {
+            return;
+        }
+        crate::sys::clock::sleep_nanos(if deadline == Instant::NEVER {
+            u64::MAX
+        } else {
+            left
+        });
+    }
+}
+
+/// A moment to wait for, more than once if one likes.
+///
+/// ```
+/// use std::time::Duration;
+/// use greenroom::{Timer, run};
+///
+/// run(|| {
+///     let timer = Timer::after(Duration::from_millis(1));
+///     timer.wait();
+///     assert!(timer.is_over());
+///     timer.wait(); // over: returns at once
+/// });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timer {
+    deadline: Instant,
+}
+
+impl Timer {
+    /// A timer for the moment so long after now.
+    #[must_use]
+    pub fn after(duration: Duration) -> Self {
+        Self {
+            deadline: Instant::now().saturating_add(duration),
+        }
+    }
+
+    /// A timer for this moment.
+    #[must_use]
+    pub fn at(deadline: Instant) -> Self {
+        Self { deadline }
+    }
+
+    /// The moment.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether the moment has come.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.deadline <= Instant::now()
+    }
+
+    /// Waits for the moment.
+    ///
+    /// # Scheduling
+    ///
+    /// As [`sleep`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`sleep`].
+    pub fn wait(&self) {
+        sleep_until(self.deadline);
+    }
+}
+
+/// What an [`Interval`] does about ticks that passed while nobody waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissedTick {
+    /// Gives them at once, one after the other, until it has caught up.
+    #[default]
+    Burst,
+    /// Gives one at once, and counts the period from then.
+    Delay,
+    /// Gives one at once, and goes on with the next multiple of the period.
+    Skip,
+}
+
+/// Ticks at a fixed period: see [`interval`].
+#[derive(Debug)]
+pub struct Interval {
+    period: Duration,
+    next: Instant,
+    missed: MissedTick,
+}
+
+/// Ticks every `period`; the first tick comes at once.
+///
+/// ```
+/// use std::time::Duration;
+/// use greenroom::{Clock, Config, Instant, Runtime, interval};
+///
+/// Runtime::with(Config::new().clock(Clock::virtual_())).run(|| {
+///     let start = Instant::now();
+///     let mut ticks = interval(Duration::from_secs(10));
+///     ticks.tick();
+///     ticks.tick();
+///     ticks.tick();
+///     assert_eq!(start.elapsed(), Duration::from_secs(20));
+/// });
+/// ```
+///
+/// # Panics
+///
+/// If the period is zero.
+#[must_use]
+pub fn interval(period: Duration) -> Interval {
+    assert!(
+        !period.is_zero(),
+        "an interval needs a period longer than zero"
+    );
+    Interval {
+        period,
+        next: Instant::now(),
+        missed: MissedTick::default(),
+    }
+}
+
+impl Interval {
+    /// Sets what is done about missed ticks.
+    #[must_use]
+    pub fn missed_tick(mut self, missed: MissedTick) -> Self {
+        self.missed = missed;
+        self
+    }
+
+    /// The period.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        self.period
+    }
+
+    /// Waits for the next tick, and returns the moment it was due.
+    ///
+    /// # Scheduling
+    ///
+    /// As [`sleep`]. A tick that is due already gives the other tasks a turn.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`sleep`]; the tick is not lost.
+    pub fn tick(&mut self) -> Instant {
+        let due = self.next;
+        sleep_until(due);
+        let now = Instant::now();
+        self.next = match self.missed {
+            MissedTick::Burst => due.saturating_add(self.period),
+            MissedTick::Delay => now.max(due).saturating_add(self.period),
+            MissedTick::Skip => next_multiple(due, self.period, now),
+        };
+        due
+    }
+}
+
+/// The first of `due`, `due + period`, ... that lies after `now`, and after `due`.
+fn next_multiple(due: Instant, period: Duration, now: Instant) -> Instant {
+    let late = now.duration_since(due).as_nanos();
+    let steps = late / period.as_nanos() + 1;
+    let nanos = steps.saturating_mul(period.as_nanos());
+    due.saturating_add(Duration::from_nanos(
+        u64::try_from(nanos).unwrap_or(u64::MAX),
+    ))
+}
