@@ -6,6 +6,8 @@ mod error;
 mod generator;
 #[cfg(feature = "runtime")]
 mod id;
+#[cfg(all(feature = "net", any(reactor = "epoll", reactor = "kqueue")))]
+pub mod net;
 #[cfg(all(feature = "runtime", any(reactor = "epoll", reactor = "kqueue")))]
 mod reactor;
 #[cfg(feature = "runtime")]

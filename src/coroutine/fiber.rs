@@ -13,7 +13,8 @@
 use std::io;
 use std::ptr::NonNull;
 
-use super::stack::PooledStack;
+use super::pool::Pool;
+use super::stack::{LentStack, PooledStack, give_back};
 use crate::sys::stack::{StackHeader, Use};
 
 /// Captures above this many bytes (corosensei copies up to 1,024 to the new
@@ -30,9 +31,14 @@ pub(crate) struct FiberStack<T> {
 
 impl<T> FiberStack<T> {
     /// Takes a stack of the thread's pool.
-    #[inline]
-    pub(crate) fn acquire(stack_size: usize, guard_size: usize, used_for: Use) -> io::Result<Self> {
-        let mut stack = PooledStack::acquire(stack_size, guard_size)?;
+    #[inline(always)]
+    pub(crate) fn acquire(
+        pool: &Pool,
+        stack_size: usize,
+        guard_size: usize,
+        used_for: Use,
+    ) -> io::Result<Self> {
+        let mut stack = PooledStack::acquire(pool, stack_size, guard_size)?;
         // SAFETY: the record is readable as long as the stack is held.
         let header = unsafe { stack.header().as_ref() };
         header.used_for.set(used_for);
@@ -55,20 +61,41 @@ impl<T> FiberStack<T> {
     }
 }
 
-/// A body on its own stack. Dropped while suspended it would unwind the body;
-/// the scheduler lets every body end first.
+/// A body on its own stack. The scheduler lets every body end, and then calls
+/// [`retire`](Fiber::retire).
 #[derive(Debug)]
 pub(crate) struct Fiber {
     inner: Inner,
+    header: NonNull<StackHeader>,
 }
 
-struct Inner(corosensei::Coroutine<(), (), (), PooledStack>);
+struct Inner(corosensei::Coroutine<(), (), (), LentStack>);
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Coroutine")
             .field("done", &self.0.done())
             .finish()
+    }
+}
+
+impl Fiber {
+    /// Gives the stack of a fiber back whose body has ended. The fiber may lie
+    /// on that stack itself.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a fiber that ended, on a stack of `pool`; neither it nor
+    /// anything else on its stack is used again.
+    #[inline(always)]
+    pub(crate) unsafe fn retire(this: *mut Self, pool: &Pool) {
+        // SAFETY: the caller's duty.
+        let header = unsafe { (*this).header };
+        // SAFETY: the caller's duty. Nothing of a coroutine that has ended is
+        // left to be dropped but the sanitizer's marks.
+        unsafe { std::ptr::drop_in_place(this) };
+        // SAFETY: the stack was lent in `new`, and its coroutine is gone.
+        unsafe { give_back(pool, header) };
     }
 }
 
@@ -94,7 +121,8 @@ impl Fiber {
     where
         F: FnOnce(&Suspender),
     {
-        let stack = stack.stack;
+        let header = stack.header();
+        let stack = stack.stack.lend();
         let inner = if size_of::<F>() > LARGEST_CAPTURE || align_of::<F>() > LARGEST_ALIGNMENT {
             let body = Box::new(body);
             // SAFETY: the caller's duty.
@@ -113,6 +141,7 @@ impl Fiber {
         };
         Self {
             inner: Inner(inner),
+            header,
         }
     }
 
@@ -139,7 +168,7 @@ impl Suspender {
     /// It may be called on another stack than the fiber's own, if that stack was
     /// itself resumed from the fiber (a generator's body that waits): then the
     /// fiber continues there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn suspend(&self) {
         self.0.suspend(());
     }

@@ -18,6 +18,7 @@ use std::ptr::NonNull;
 use super::builder::CoroutineBuilder;
 use super::error::{CloseError, ResumeError, ThrowError, Thrown};
 use super::fiber::{LARGEST_ALIGNMENT, LARGEST_CAPTURE};
+use super::pool::Pool;
 use super::stack::PooledStack;
 use super::unstarted;
 use super::yielder::{CLOSE, Closing, Packet, SIGNAL, THROW, Yielder, thrown};
@@ -233,7 +234,8 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
         F: FnOnce(&Yielder<In, Out>, In) -> Ret,
     {
         let name = builder.checked_name()?;
-        let mut stack = PooledStack::acquire(builder.stack_size, builder.guard_size)?;
+        let mut stack =
+            PooledStack::acquire(&Pool::of_thread()?, builder.stack_size, builder.guard_size)?;
         let header = stack.header();
         // SAFETY: the record is readable as long as the stack is held.
         let record = unsafe { header.as_ref() };

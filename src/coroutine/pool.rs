@@ -11,10 +11,11 @@
 
 #![expect(unsafe_code, reason = "hands out and takes back stack memory")]
 
-use std::cell::RefCell;
+use std::cell::UnsafeCell;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 use corosensei::stack::valgrind::ValgrindStackRegistration;
 
@@ -35,11 +36,24 @@ const LARGE_STACK: usize = 1024 * 1024;
 const TOO_MANY: usize = 64 * 1024;
 
 thread_local! {
-    static POOL: RefCell<Pool> = RefCell::new(Pool::new());
+    static POOL: Pool = Pool(Rc::new(UnsafeCell::new(Stacks::new())));
 }
 
-struct Pool {
+/// The pool of a thread. Clones are the same pool; a runtime keeps one, which
+/// spares it the look-up.
+#[derive(Clone)]
+pub(crate) struct Pool(Rc<UnsafeCell<Stacks>>);
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pool")
+    }
+}
+
+struct Stacks {
     classes: Vec<Class>,
+    /// The class asked for last: the next stack is mostly of the same.
+    recent: usize,
     _ready: ThreadReady,
 }
 
@@ -52,88 +66,117 @@ struct Class {
     /// Free stacks whose memory was given back, record and all.
     cold: Vec<NonNull<StackHeader>>,
     live: usize,
+    /// More warm stacks than this are not kept: 0 for large ones.
+    most_warm: usize,
 }
 
-/// A free stack of the wished shape.
-pub(super) fn acquire(stack_size: usize, guard_size: usize) -> io::Result<NonNull<StackHeader>> {
-    POOL.try_with(|pool| pool.borrow_mut().acquire(stack_size, guard_size))
-        .unwrap_or_else(|_gone| {
-            Err(io::Error::other(
-                "this thread is ending: it has no stacks to give",
-            ))
-        })
+impl Pool {
+    /// The pool of the calling thread; an error when the thread is ending.
+    pub(crate) fn of_thread() -> io::Result<Self> {
+        POOL.try_with(Self::clone)
+            .map_err(|_gone| io::Error::other("this thread is ending: it has no stacks to give"))
+    }
+
+    /// The stacks. Each method below takes this reference for the time of one
+    /// operation; none of those calls foreign code, which could come back here.
+    #[inline(always)]
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "one short-lived reference at a time, as said above"
+    )]
+    fn stacks(&self) -> &mut Stacks {
+        // SAFETY: the pool is used by one thread, and no two references from
+        // here live at a time.
+        unsafe { &mut *self.0.get() }
+    }
+
+    /// A free stack of the wished shape.
+    #[inline(always)]
+    pub(super) fn acquire(
+        &self,
+        stack_size: usize,
+        guard_size: usize,
+    ) -> io::Result<NonNull<StackHeader>> {
+        self.stacks().acquire(stack_size, guard_size)
+    }
+
+    /// Takes a stack back.
+    ///
+    /// # Safety
+    ///
+    /// It came from this pool, and nothing on it is used again.
+    #[inline(always)]
+    pub(super) unsafe fn release(&self, stack: NonNull<StackHeader>) {
+        self.stacks().release(stack);
+    }
+
+    /// Gives back memory that many free stacks hold. For the idle moments of a loop.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn trim(&self) {
+        for class in &mut self.stacks().classes {
+            class.trim();
+        }
+    }
 }
 
-/// Takes a stack back.
+/// Takes a stack back into the pool of this thread.
 ///
 /// # Safety
 ///
-/// It came from [`acquire`] on this thread, and nothing on it is used again.
+/// It came from the pool of this thread, and nothing on it is used again.
 pub(super) unsafe fn release(stack: NonNull<StackHeader>) {
     // Once the pool is gone the slab has been leaked, and the stack with it.
-    let _gone = POOL.try_with(|pool| pool.borrow_mut().release(stack));
-}
-
-/// Gives back memory that many free stacks hold. For the idle moments of a loop.
-#[cfg(feature = "runtime")]
-pub(crate) fn trim() {
     let _gone = POOL.try_with(|pool| {
-        if let Ok(mut pool) = pool.try_borrow_mut() {
-            for class in &mut pool.classes {
-                class.trim();
-            }
-        }
+        // SAFETY: the caller's duty.
+        unsafe { pool.release(stack) };
     });
 }
 
 /// How many stacks of this thread are in use, for tests and counters.
 pub(crate) fn stacks_in_use() -> usize {
-    POOL.try_with(|pool| pool.borrow().classes.iter().map(|class| class.live).sum())
+    POOL.try_with(|pool| pool.stacks().classes.iter().map(|class| class.live).sum())
         .unwrap_or(0)
 }
 
-impl Pool {
+impl Stacks {
     fn new() -> Self {
         Self {
             classes: Vec::new(),
+            recent: 0,
             _ready: fault::prepare_thread(),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn acquire(
         &mut self,
         stack_size: usize,
         guard_size: usize,
     ) -> io::Result<NonNull<StackHeader>> {
-        // Sizes already rounded, as a runtime's are, find their class at once.
         let exact = Geometry {
             usable: stack_size,
             guard: guard_size,
         };
-        if let Some(class) = self
-            .classes
-            .iter_mut()
-            .find(|class| class.geometry == exact)
-        {
-            return class.acquire();
+        match self.classes.get_mut(self.recent) {
+            Some(class) if class.geometry == exact => class.acquire(),
+            _ => self.acquire_other(stack_size, guard_size),
         }
-        self.acquire_rounded(stack_size, guard_size)
     }
 
-    #[cold]
-    fn acquire_rounded(
+    #[inline(never)]
+    fn acquire_other(
         &mut self,
         stack_size: usize,
         guard_size: usize,
     ) -> io::Result<NonNull<StackHeader>> {
         let geometry = Geometry::new(stack_size, guard_size, slab::page_size())?;
-        if let Some(class) = self
+        let known = self
             .classes
-            .iter_mut()
-            .find(|class| class.geometry == geometry)
-        {
-            return class.acquire();
+            .iter()
+            .position(|class| class.geometry == geometry);
+        if let Some(known) = known {
+            self.recent = known;
+            return self.classes[known].acquire();
         }
         let number = u32::try_from(self.classes.len()).map_err(io::Error::other)?;
         let mut class = Class {
@@ -143,13 +186,19 @@ impl Pool {
             warm: Vec::new(),
             cold: Vec::new(),
             live: 0,
+            most_warm: if geometry.usable >= LARGE_STACK {
+                0
+            } else {
+                TOO_MANY
+            },
         };
         let stack = class.acquire()?;
+        self.recent = self.classes.len();
         self.classes.push(class);
         Ok(stack)
     }
 
-    #[inline]
+    #[inline(always)]
     fn release(&mut self, stack: NonNull<StackHeader>) {
         // SAFETY: the caller of `release` above returns a stack of this
         // thread's pool, whose record stays readable.
@@ -159,7 +208,7 @@ impl Pool {
 }
 
 impl Class {
-    #[inline]
+    #[inline(always)]
     fn acquire(&mut self) -> io::Result<NonNull<StackHeader>> {
         let stack = match self.warm.pop() {
             Some(stack) => stack,
@@ -211,11 +260,11 @@ impl Class {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn release(&mut self, stack: NonNull<StackHeader>) {
         self.live -= 1;
         self.warm.push(stack);
-        if self.geometry.usable >= LARGE_STACK || self.warm.len() >= TOO_MANY {
+        if self.warm.len() > self.most_warm {
             self.release_memory();
         }
     }
@@ -268,7 +317,7 @@ fn discard(run: Option<(usize, usize)>) {
     }
 }
 
-impl Drop for Pool {
+impl Drop for Stacks {
     fn drop(&mut self) {
         for class in self.classes.drain(..) {
             if class.live > 0 {

@@ -7,11 +7,12 @@
 #![expect(unsafe_code, reason = "vouches for stack memory")]
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use corosensei::stack::{Stack, StackPointer};
 
-use super::pool;
+use super::pool::{self, Pool};
 use crate::sys::stack::StackHeader;
 
 /// An owned stack. `base` is where frames start: below the record and whatever
@@ -24,9 +25,9 @@ pub(super) struct PooledStack {
 
 impl PooledStack {
     /// Takes a stack from the thread's pool.
-    #[inline]
-    pub(super) fn acquire(stack_size: usize, guard_size: usize) -> io::Result<Self> {
-        let header = pool::acquire(stack_size, guard_size)?;
+    #[inline(always)]
+    pub(super) fn acquire(pool: &Pool, stack_size: usize, guard_size: usize) -> io::Result<Self> {
+        let header = pool.acquire(stack_size, guard_size)?;
         Ok(Self {
             header,
             base: header.addr(),
@@ -62,6 +63,52 @@ unsafe impl Stack for PooledStack {
     #[inline]
     fn limit(&self) -> StackPointer {
         // SAFETY: the record is readable as long as the stack is held.
+        let bottom = unsafe { self.header.as_ref() }.bottom;
+        StackPointer::new(bottom).expect("a stack does not reach address zero")
+    }
+}
+
+/// A stack lent to a coroutine that lies on it itself. It goes back to the pool
+/// by hand, after the coroutine has been dropped; forgotten, it is leaked.
+#[derive(Debug)]
+pub(super) struct LentStack {
+    header: NonNull<StackHeader>,
+    base: StackPointer,
+}
+
+impl PooledStack {
+    /// Lends the stack.
+    #[inline]
+    pub(super) fn lend(self) -> LentStack {
+        let this = ManuallyDrop::new(self);
+        LentStack {
+            header: this.header,
+            base: this.base,
+        }
+    }
+}
+
+/// Gives a lent stack back.
+///
+/// # Safety
+///
+/// It is a lent stack of this pool, and nothing on it is used again.
+#[inline(always)]
+pub(super) unsafe fn give_back(pool: &Pool, stack: NonNull<StackHeader>) {
+    // SAFETY: the caller's duty.
+    unsafe { pool.release(stack) };
+}
+
+// SAFETY: as for the stack it was made of.
+unsafe impl Stack for LentStack {
+    #[inline]
+    fn base(&self) -> StackPointer {
+        self.base
+    }
+
+    #[inline]
+    fn limit(&self) -> StackPointer {
+        // SAFETY: the record is readable as long as the stack is not given back.
         let bottom = unsafe { self.header.as_ref() }.bottom;
         StackPointer::new(bottom).expect("a stack does not reach address zero")
     }

@@ -24,7 +24,7 @@ mod slots;
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,52 +75,41 @@ impl<W: Default> Reactor<W> {
 
     /// Watches both directions of a descriptor. What it is ready for already comes with the next wait.
     ///
-    /// The descriptor must stay open until [`deregister`](Self::deregister), and be registered
-    /// only once at a time.
+    /// The registration ends in two steps: while the descriptor is still open, the [`selector`](Self::selector)
+    /// is told to forget it, in any thread; then [`release`](Self::release) frees the slot, in this one.
+    /// Until then it must not be registered a second time.
     ///
     /// # Errors
     /// What the kernel says: `PermissionDenied` for files that cannot be waited for, `AlreadyExists`
     /// for a second registration, where the system can tell.
     pub(crate) fn register(&self, fd: BorrowedFd<'_>) -> io::Result<SlotKey> {
-        let key = self.slots.borrow_mut().insert(fd.as_raw_fd());
+        let key = self.slots.borrow_mut().insert();
         let Some(key) = key else {
             return Err(io::Error::other(
                 "four billion descriptors are registered already",
             ));
         };
         if let Err(error) = self.selector.register(fd, key.to_token()) {
-            drop(self.slots.borrow_mut().remove(key));
+            self.release(key);
             return Err(error);
         }
         Ok(key)
     }
 
-    /// Ends a registration. To be called before the descriptor is closed.
-    ///
-    /// With the key of a registration that has ended it does nothing, whatever `fd` names by now. Whoever
-    /// waits in the slot is not woken: that is the caller's to do, who can ask for the [`slot`](Self::slot)
-    /// before.
-    ///
-    /// # Errors
-    /// What the kernel says. The slot is free all the same.
-    pub(crate) fn deregister(&self, key: SlotKey, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let removed = self.slots.borrow_mut().remove(key);
-        let Some(slot) = removed else {
-            return Ok(());
-        };
-        debug_assert_eq!(slot.number(), fd.as_raw_fd(), "another descriptor's key");
-        self.selector.deregister(fd)
-    }
-
-    /// Frees the slot of a descriptor that the [`selector`](Self::selector) was told to forget already.
-    pub(crate) fn release(&self, key: SlotKey) {
-        drop(self.slots.borrow_mut().remove(key));
-    }
-
-    /// The kernel's queue, for a descriptor that is dropped in another thread: it must be deregistered
-    /// there, before it is closed.
+    /// The kernel's queue, for deregistering: a descriptor may be dropped in another thread, and must
+    /// be deregistered there, before it is closed.
     pub(crate) fn selector(&self) -> Arc<Selector> {
         Arc::clone(&self.selector)
+    }
+
+    /// Frees the slot of a descriptor that is deregistered. Events of it that are on their way are dropped.
+    ///
+    /// With the key of a slot that was freed before it does nothing. Whoever waits in the slot is not woken:
+    /// that is the caller's to do.
+    pub(crate) fn release(&self, key: SlotKey) {
+        let removed = self.slots.borrow_mut().remove(key);
+        // Dropped out here, where the table is not borrowed: what it holds is the caller's.
+        drop(removed);
     }
 
     /// The slot of a key, or `None` if that registration has ended.
@@ -128,7 +117,7 @@ impl<W: Default> Reactor<W> {
         self.slots.borrow().get(key).map(Rc::clone)
     }
 
-    /// How many descriptors are registered, the waker not among them.
+    /// How many slots are in use, the waker not among them.
     pub(crate) fn len(&self) -> usize {
         self.slots.borrow().len()
     }
@@ -139,8 +128,8 @@ impl<W: Default> Reactor<W> {
     /// `Ok(true)` says that the waker was used. It is reset already, so whatever the caller finds afterwards
     /// that it may have been woken for is all there is, and nothing is lost.
     ///
-    /// It may return early with nothing, after a signal for instance. `f` may register and deregister:
-    /// a slot that was deregistered meanwhile is passed over.
+    /// It may return early with nothing, after a signal for instance. `f` may register and release:
+    /// a slot that was released meanwhile is passed over.
     ///
     /// # Errors
     /// What the kernel says.

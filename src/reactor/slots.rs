@@ -12,7 +12,6 @@
 //! Must never: hand out a slot for a key of an earlier tenant, or move a slot that somebody holds.
 
 use std::cell::Cell;
-use std::os::fd::RawFd;
 use std::rc::Rc;
 
 /// The index no slot has, so that one token is left for the waker.
@@ -51,17 +50,13 @@ pub(crate) struct Slot<W> {
     pub(crate) readers: W,
     /// Who waits until a write is worth a try.
     pub(crate) writers: W,
-    number: RawFd,
+    /// A read would block, as far as is known.
     drained: Cell<bool>,
+    /// One direction at least is finished. Never becomes false again.
     closed: Cell<bool>,
 }
 
 impl<W> Slot<W> {
-    /// The number of the descriptor, to name it in a report. It may have been closed meanwhile.
-    pub(crate) fn number(&self) -> RawFd {
-        self.number
-    }
-
     /// Notes that a read took all there was, so the next would block unless an edge came first.
     ///
     /// Whoever reads may say so after `WouldBlock`, and on stream sockets and pipes after a short read.
@@ -74,11 +69,6 @@ impl<W> Slot<W> {
     /// Whether a read would block, as far as is known, so that trying is a waste.
     pub(crate) fn is_drained(&self) -> bool {
         self.drained.get()
-    }
-
-    /// Whether one direction at least is finished. Never becomes false again.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.get()
     }
 
     pub(super) fn note(&self, readable: bool, closed: bool) {
@@ -120,11 +110,10 @@ impl<W: Default> Slots<W> {
     }
 
     /// A new slot; `None` when four billion are in use.
-    pub(super) fn insert(&mut self, number: RawFd) -> Option<SlotKey> {
+    pub(super) fn insert(&mut self) -> Option<SlotKey> {
         let slot = Some(Rc::new(Slot {
             readers: W::default(),
             writers: W::default(),
-            number,
             drained: Cell::new(false),
             closed: Cell::new(false),
         }));
@@ -202,9 +191,9 @@ mod tests {
     #[test]
     fn a_place_is_used_again_and_old_keys_find_nothing() {
         let mut slots = Slots::<()>::new();
-        let old = slots.insert(3).unwrap();
+        let old = slots.insert().unwrap();
         assert!(slots.remove(old).is_some());
-        let new = slots.insert(3).unwrap();
+        let new = slots.insert().unwrap();
         assert_eq!(new.index, old.index);
         assert!(slots.get(old).is_none());
         assert!(slots.remove(old).is_none());
@@ -215,20 +204,20 @@ mod tests {
     #[test]
     fn a_removed_slot_lives_as_long_as_somebody_holds_it() {
         let mut slots = Slots::<u8>::new();
-        let key = slots.insert(5).unwrap();
+        let key = slots.insert().unwrap();
         let held = Rc::clone(slots.get(key).unwrap());
         drop(slots.remove(key));
-        slots.insert(6).unwrap();
-        assert_eq!(held.number(), 5);
+        let next = slots.insert().unwrap();
+        assert!(!Rc::ptr_eq(&held, slots.get(next).unwrap()));
     }
 
     #[test]
     fn slots_keep_their_address_while_the_table_grows() {
         let mut slots = Slots::<u64>::new();
-        let first = slots.insert(0).unwrap();
+        let first = slots.insert().unwrap();
         let before = Rc::as_ptr(slots.get(first).unwrap());
-        for number in 1..1_000 {
-            slots.insert(number).unwrap();
+        for _ in 1..1_000 {
+            slots.insert().unwrap();
         }
         assert_eq!(Rc::as_ptr(slots.get(first).unwrap()), before);
         assert_eq!(slots.len(), 1_000);
@@ -237,7 +226,7 @@ mod tests {
     #[test]
     fn drained_holds_until_an_edge_and_never_once_closed() {
         let mut slots = Slots::<()>::new();
-        let key = slots.insert(0).unwrap();
+        let key = slots.insert().unwrap();
         let slot = slots.get(key).unwrap();
         slot.mark_drained();
         assert!(slot.is_drained());
@@ -247,9 +236,9 @@ mod tests {
         assert!(!slot.is_drained());
         slot.mark_drained();
         slot.note(false, true);
-        assert!(!slot.is_drained() && slot.is_closed());
+        assert!(!slot.is_drained() && slot.closed.get());
         slot.mark_drained();
         slot.note(true, false);
-        assert!(!slot.is_drained() && slot.is_closed());
+        assert!(!slot.is_drained() && slot.closed.get());
     }
 }

@@ -1,8 +1,8 @@
 //! The reactor on real sockets: edges, ends, numbers used again, wakes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
@@ -13,41 +13,50 @@ use super::{Reactor, SlotKey};
 const LOOK: Option<Duration> = Some(Duration::ZERO);
 const LONG: Option<Duration> = Some(Duration::from_secs(20));
 
-/// What a wait reported of one descriptor: its number, readable, writable.
-type Seen = (RawFd, bool, bool);
+/// Slots in which a name is written where tasks would wait.
+type Named = Reactor<Cell<u32>>;
+
+/// What a wait reported of one slot: its name, readable, writable.
+type Seen = (u32, bool, bool);
 
 /// One wait, with the two directions of one descriptor put together (kqueue tells them apart).
-fn wait(reactor: &Reactor<()>, timeout: Option<Duration>) -> Vec<Seen> {
+fn wait(reactor: &Named, timeout: Option<Duration>) -> Vec<Seen> {
     let mut seen: Vec<Seen> = Vec::new();
     reactor
         .wait(timeout, |ready| {
-            let number = ready.slot.number();
-            match seen.iter_mut().find(|(other, _, _)| *other == number) {
+            let name = ready.slot.readers.get();
+            match seen.iter_mut().find(|(other, _, _)| *other == name) {
                 Some((_, readable, writable)) => {
                     *readable |= ready.readable;
                     *writable |= ready.writable;
                 }
-                None => seen.push((number, ready.readable, ready.writable)),
+                None => seen.push((name, ready.readable, ready.writable)),
             }
         })
         .unwrap();
     seen
 }
 
-fn registered(reactor: &Reactor<()>) -> (SlotKey, UnixStream, UnixStream) {
+fn registered(reactor: &Named, name: u32) -> (SlotKey, UnixStream, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
     near.set_nonblocking(true).unwrap();
     let key = reactor.register(near.as_fd()).unwrap();
+    reactor.slot(key).unwrap().readers.set(name);
     (key, near, far)
+}
+
+fn deregister(reactor: &Named, key: SlotKey, stream: UnixStream) {
+    reactor.selector().deregister(stream.as_fd()).unwrap();
+    drop(stream);
+    reactor.release(key);
 }
 
 #[test]
 fn edges_are_told_once_and_clear_the_note_of_a_drained_descriptor() {
-    let reactor = Reactor::<()>::new().unwrap();
-    let (key, near, mut far) = registered(&reactor);
-    let number = near.as_raw_fd();
+    let reactor = Named::new().unwrap();
+    let (key, near, mut far) = registered(&reactor, 1);
     assert_eq!(reactor.len(), 1);
-    assert_eq!(wait(&reactor, LOOK), [(number, false, true)]);
+    assert_eq!(wait(&reactor, LOOK), [(1, false, true)]);
     assert_eq!(wait(&reactor, LOOK), []);
 
     let slot = reactor.slot(key).unwrap();
@@ -59,15 +68,15 @@ fn edges_are_told_once_and_clear_the_note_of_a_drained_descriptor() {
     );
     let seen = wait(&reactor, LONG);
     assert!(seen.len() == 1 && seen[0].1);
-    assert!(!slot.is_drained() && !slot.is_closed());
-    reactor.deregister(key, near.as_fd()).unwrap();
+    assert!(!slot.is_drained());
+    deregister(&reactor, key, near);
     assert_eq!(reactor.len(), 0);
 }
 
 #[test]
 fn the_end_that_came_with_data_is_remembered() {
-    let reactor = Reactor::<()>::new().unwrap();
-    let (key, mut near, mut far) = registered(&reactor);
+    let reactor = Named::new().unwrap();
+    let (key, mut near, mut far) = registered(&reactor, 1);
     far.write_all(b"bye").unwrap();
     drop(far);
     assert!(wait(&reactor, LONG)[0].1);
@@ -75,39 +84,38 @@ fn the_end_that_came_with_data_is_remembered() {
     // A short read: with a living peer that would mean drained.
     let slot = reactor.slot(key).unwrap();
     slot.mark_drained();
-    assert!(slot.is_closed() && !slot.is_drained());
+    assert!(!slot.is_drained(), "the end is still to be read");
     assert_eq!(wait(&reactor, LOOK), [], "no second edge comes");
     assert_eq!(near.read(&mut [0; 8]).unwrap(), 0);
 }
 
 #[test]
-fn a_key_of_the_past_neither_finds_nor_removes() {
-    let reactor = Reactor::<()>::new().unwrap();
-    let (old, near, far) = registered(&reactor);
-    let number = near.as_raw_fd();
-    reactor.deregister(old, near.as_fd()).unwrap();
-    drop((near, far));
-    let (new, near, _far) = registered(&reactor);
+fn a_key_of_the_past_neither_finds_nor_frees() {
+    let reactor = Named::new().unwrap();
+    let (old, near, _far) = registered(&reactor, 1);
+    deregister(&reactor, old, near);
+    let (new, _near, _far) = registered(&reactor, 2);
     assert_ne!(old, new);
     assert!(reactor.slot(old).is_none());
-    // Even for the same number, the registration of the new tenant stays.
-    if near.as_raw_fd() == number {
-        reactor.deregister(old, near.as_fd()).unwrap();
-    }
-    assert!(reactor.slot(new).is_some());
-    assert_eq!(wait(&reactor, LOOK).len(), 1);
+    reactor.release(old);
+    assert_eq!(reactor.len(), 1);
+    assert_eq!(wait(&reactor, LOOK), [(2, false, true)]);
 }
 
 #[test]
 fn an_event_on_its_way_does_not_wake_the_next_tenant() {
-    let reactor = Reactor::<()>::new().unwrap();
+    let reactor = Named::new().unwrap();
     // All are writable at once, so one wait fetches all their events.
-    let streams = RefCell::new(
-        (0..4)
-            .map(|_| Some(registered(&reactor)))
-            .collect::<Vec<_>>(),
-    );
-    let replaced = RefCell::new(Vec::new());
+    let streams = RefCell::new((0..4).map(|_| registered(&reactor, 1)).collect::<Vec<_>>());
+    let numbers = |streams: &[(SlotKey, UnixStream, UnixStream)]| {
+        let mut numbers: Vec<_> = streams
+            .iter()
+            .map(|(_, near, _)| near.as_raw_fd())
+            .collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    let before = numbers(&streams.borrow());
     let mut calls = 0;
     reactor
         .wait(LOOK, |_| {
@@ -115,52 +123,73 @@ fn an_event_on_its_way_does_not_wake_the_next_tenant() {
             if calls > 1 {
                 return;
             }
-            // The first call closes all, and opens as many on the same numbers and slots.
-            for place in streams.borrow_mut().iter_mut() {
-                let (key, near, far) = place.take().unwrap();
-                reactor.deregister(key, near.as_fd()).unwrap();
-                drop((near, far));
+            // The first call closes all, and opens as many again.
+            for (key, near, far) in streams.take() {
+                deregister(&reactor, key, near);
+                drop(far);
             }
-            for _ in 0..4 {
-                replaced.borrow_mut().push(registered(&reactor));
-            }
+            streams.replace((0..4).map(|_| registered(&reactor, 2)).collect());
         })
         .unwrap();
     assert_eq!(
         calls, 1,
-        "the other events were for descriptors that are gone"
+        "the other events were of descriptors that are gone"
+    );
+    // Other tests open descriptors at the same time, so some numbers may differ.
+    let after = numbers(&streams.borrow());
+    assert!(
+        before.iter().any(|number| after.contains(number)),
+        "no number was used again"
     );
     assert_eq!(reactor.len(), 4);
-    assert_eq!(wait(&reactor, LOOK).len(), 4, "the new ones have their own");
+    assert_eq!(
+        wait(&reactor, LOOK),
+        [(2, false, true)],
+        "the new ones have their own"
+    );
 }
 
 #[test]
 fn a_duplicate_that_lives_on_makes_no_events_after_deregistering() {
-    let reactor = Reactor::<()>::new().unwrap();
-    let (key, near, mut far) = registered(&reactor);
+    let reactor = Named::new().unwrap();
+    let (key, near, mut far) = registered(&reactor, 1);
     let duplicate = near.try_clone().unwrap();
-    reactor.deregister(key, near.as_fd()).unwrap();
-    drop(near);
+    deregister(&reactor, key, near);
     far.write_all(b"x").unwrap();
     assert_eq!(wait(&reactor, LOOK), []);
     drop(duplicate);
 }
 
 #[test]
+fn a_descriptor_dropped_in_another_thread_is_silent_before_its_slot_is_free() {
+    let reactor = Named::new().unwrap();
+    let (key, near, _far) = registered(&reactor, 1);
+    let selector = reactor.selector();
+    thread::spawn(move || selector.deregister(near.as_fd()).unwrap())
+        .join()
+        .unwrap();
+    assert_eq!(wait(&reactor, LOOK), []);
+    assert_eq!(reactor.len(), 1);
+    reactor.release(key);
+    assert_eq!(reactor.len(), 0);
+}
+
+#[test]
 fn a_failed_registration_leaves_no_slot() {
-    let reactor = Reactor::<()>::new().unwrap();
+    let reactor = Named::new().unwrap();
     // kqueue takes files of a disk, epoll refuses them; a second registration only epoll refuses.
-    let (key, near, _far) = registered(&reactor);
+    let (key, near, _far) = registered(&reactor, 1);
     if cfg!(reactor = "epoll") {
         assert!(reactor.register(near.as_fd()).is_err());
     }
     assert_eq!(reactor.len(), 1);
-    reactor.deregister(key, near.as_fd()).unwrap();
+    deregister(&reactor, key, near);
+    assert_eq!(reactor.len(), 0);
 }
 
 #[test]
 fn wakes_from_other_threads_are_reported_and_are_one() {
-    let reactor = Reactor::<()>::new().unwrap();
+    let reactor = Named::new().unwrap();
     let waker = reactor.waker();
     let threads: Vec<_> = (0..4)
         .map(|_| {
@@ -187,7 +216,7 @@ fn wakes_from_other_threads_are_reported_and_are_one() {
 
 #[test]
 fn a_time_limit_is_not_too_short() {
-    let reactor = Reactor::<()>::new().unwrap();
+    let reactor = Named::new().unwrap();
     let limit = Duration::from_micros(700);
     let begin = Instant::now();
     assert_eq!(wait(&reactor, Some(limit)), []);
@@ -196,7 +225,7 @@ fn a_time_limit_is_not_too_short() {
 
 #[test]
 fn another_loop_can_watch_a_reactor() {
-    let (inner, outer) = (Reactor::<()>::new().unwrap(), Reactor::<()>::new().unwrap());
+    let (inner, outer) = (Named::new().unwrap(), Named::new().unwrap());
     outer.register(inner.as_fd()).unwrap();
     assert_eq!(wait(&outer, LOOK), []);
     inner.waker().wake().unwrap();

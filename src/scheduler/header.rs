@@ -20,6 +20,7 @@ use std::rc::Rc;
 
 use super::Core;
 use super::cancel::CancelState;
+use super::task_table::SlotRef;
 use crate::coroutine::fiber::{Fiber, Suspender};
 use crate::id::TaskId;
 
@@ -83,14 +84,17 @@ impl fmt::Display for WaitReason {
 pub(crate) struct Header {
     /// The runtime it belongs to, for ever.
     pub(super) core: NonNull<Core>,
-    /// How to run it until it waits or ends. One kind today; a `Future` would
-    /// have another.
-    pub(super) step: unsafe fn(TaskRef),
-    pub(super) suspender: Cell<Option<NonNull<Suspender>>>,
+    /// How to run it until it waits or ends, if it is not a stack to be resumed.
+    /// Nothing else exists today; a `Future` would be polled through it. A stack
+    /// is resumed in line: a call more here is a return that the processor
+    /// predicts wrongly each time a task ends.
+    pub(super) step: Option<unsafe fn(TaskRef)>,
+    /// Dangling until the first step.
+    pub(super) suspender: Cell<NonNull<Suspender>>,
     pub(super) fiber: UnsafeCell<MaybeUninit<Fiber>>,
     pub(super) id: TaskId,
     /// Its place in the task table.
-    pub(super) slot: u32,
+    pub(super) slot: SlotRef,
     /// Whether it is in the run queue.
     pub(super) queued: Cell<bool>,
     /// Whether it is there because it yielded. Only schedules ask.
@@ -155,7 +159,7 @@ impl TaskRef {
     }
 
     /// Makes the task ready, if it is not already.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake(self) {
         if !self.queued.replace(true) {
             self.core().queue.push(self);
@@ -166,17 +170,20 @@ impl TaskRef {
     /// of the run queue, so it is not running.
     #[inline]
     pub(super) fn run_on(self) {
-        let step = self.step;
-        // SAFETY: a task in the run queue has not ended and is not running.
-        unsafe { step(self) };
+        match self.step {
+            // SAFETY: a task in the run queue has not ended and is not running.
+            None => unsafe { step_stack(self) },
+            // SAFETY: as above.
+            Some(step) => unsafe { step(self) },
+        }
     }
 
     /// Leaves the task's stack for the scheduler, until the task is resumed.
-    #[inline]
+    #[inline(always)]
     pub(super) fn suspend(self) {
-        let suspender = self.suspender.get().expect("a running task has begun");
-        // SAFETY: it lies in the root frame of the task's stack, which we are
-        // above.
+        let suspender = self.suspender.get();
+        // SAFETY: the task runs, so its first step has set the pointer; what it
+        // points at lies in the root frame of the task's stack.
         unsafe { suspender.as_ref() }.suspend();
     }
 }
@@ -186,15 +193,17 @@ impl TaskRef {
 /// # Safety
 ///
 /// The task is not running, and its fiber was written and has not ended.
-pub(super) unsafe fn step_stack(task: TaskRef) {
-    let fiber = task.fiber.get();
+#[inline(always)]
+unsafe fn step_stack(task: TaskRef) {
+    let fiber = task.fiber.get().cast::<Fiber>();
     // SAFETY: the caller's duty; nobody else looks at the fiber.
-    let fiber = unsafe { (*fiber).assume_init_mut() };
-    if fiber.resume() {
-        // SAFETY: it has ended, and the head is not used after this.
-        let ended = unsafe { std::ptr::read(fiber) };
+    if unsafe { &mut *fiber }.resume() {
+        let core = task.core;
         // SAFETY: the head's own fields end with the task.
         unsafe { std::ptr::drop_in_place(&raw mut (*task.as_ptr()).name) };
-        drop(ended);
+        // SAFETY: a runtime's core outlives its tasks.
+        let pool = &unsafe { core.as_ref() }.pool;
+        // SAFETY: the body has ended, and the head is not used after this.
+        unsafe { Fiber::retire(fiber, pool) };
     }
 }

@@ -4,16 +4,18 @@
 //! that watch it, nearly always one. It is registered with a runtime the first
 //! time it makes a task of that runtime wait; before that it costs nothing.
 //! Readers are served in order, and so are writers.
+//!
+//! The list does not keep a runtime's descriptors open: a stream may outlive a
+//! thousand runtimes. With the runtime its registrations are gone, too.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use super::header::{TaskRef, WaitReason};
 use super::inject::{Inbox, Message};
-use super::park;
 use super::report::fatal;
 use super::timers::Sleep;
 use super::wait_queue::{Interrupted, WaitQueue};
@@ -45,8 +47,8 @@ pub(crate) struct Registrations {
 struct Home {
     runtime: u64,
     key: SlotKey,
-    selector: Arc<Selector>,
-    inbox: Arc<Inbox>,
+    selector: Weak<Selector>,
+    inbox: Weak<Inbox>,
 }
 
 impl Registrations {
@@ -76,20 +78,19 @@ impl Registrations {
     /// Makes the runtime of `task` watch the descriptor.
     fn register(&self, task: TaskRef, fd: BorrowedFd<'_>) -> io::Result<Rc<Slot>> {
         let core = task.core();
-        let inbox = Arc::clone(core.inbox()?);
+        let inbox = Arc::downgrade(core.inbox()?);
         let reactor = core.reactor()?;
         let key = reactor.register(fd)?;
         let home = Home {
             runtime: core.number,
             key,
-            selector: reactor.selector(),
+            selector: Arc::downgrade(&reactor.selector()),
             inbox,
         };
         if let Err(home) = self.first.set(home) {
-            self.more
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(home);
+            let mut more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
+            more.retain(|home| home.selector.strong_count() > 0);
+            more.push(home);
         }
         reactor
             .slot(key)
@@ -100,11 +101,18 @@ impl Registrations {
     pub(crate) fn forget(&mut self, fd: BorrowedFd<'_>) {
         let more = self.more.get_mut().unwrap_or_else(PoisonError::into_inner);
         for home in self.first.take().into_iter().chain(more.drain(..)) {
+            let Some(selector) = home.selector.upgrade() else {
+                continue;
+            };
             // A failure means that it is not registered, which is what we want.
-            let _gone = home.selector.deregister(fd);
+            let _gone = selector.deregister(fd);
             match current::core().filter(|core| core.number == home.runtime) {
                 Some(core) => core.release_slot(home.key),
-                None => home.inbox.send(Message::Release(home.key)),
+                None => {
+                    if let Some(inbox) = home.inbox.upgrade() {
+                        inbox.send(Message::Release(home.key));
+                    }
+                }
             }
         }
     }
@@ -113,6 +121,7 @@ impl Registrations {
 /// Waits until `attempt` stops saying `WouldBlock`.
 ///
 /// The descriptor is tried by the first who waits, whenever it may be worth it.
+/// The attempt is shown the slot, to say in it that it took all there was.
 ///
 /// # Errors
 ///
@@ -124,7 +133,7 @@ pub(crate) fn wait<R>(
     fd: BorrowedFd<'_>,
     direction: Direction,
     deadline: Option<Instant>,
-    mut attempt: impl FnMut() -> io::Result<R>,
+    mut attempt: impl FnMut(&Slot) -> io::Result<R>,
 ) -> io::Result<R> {
     let core = task.core();
     let slot = match registrations.slot(task) {
@@ -139,7 +148,7 @@ pub(crate) fn wait<R>(
     let _timer = deadline.map(|deadline| sleep.register(core, deadline));
     let _counted = Counted::new(core);
     let quit = || sleep.is_over().then(|| Err(io::ErrorKind::TimedOut.into()));
-    let once = || match attempt() {
+    let once = || match attempt(&slot) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
         result => Some(result),
     };
@@ -174,11 +183,20 @@ pub(crate) fn deadline_in(task: TaskRef, timeout: Duration) -> Instant {
     task.core().clock.now().saturating_add(timeout)
 }
 
-/// Waits until `deadline`, in a call that has to wait for something no
-/// descriptor tells.
-pub(crate) fn pause(task: TaskRef, length: Duration) {
-    let deadline = deadline_in(task, length);
-    park::sleep_until(task, deadline);
+/// Waits for a while, in a call that has to wait for something no descriptor
+/// tells. Reports say that it waits for `fd` to become readable.
+///
+/// # Errors
+///
+/// Of kind `Other`, at once, if the task is unwinding.
+pub(crate) fn pause(task: TaskRef, fd: BorrowedFd<'_>, length: Duration) -> io::Result<()> {
+    let core = task.core();
+    let sleep = Sleep::new(task);
+    let _timer = sleep.register(core, deadline_in(task, length));
+    let over = || sleep.is_over().then_some(());
+    WaitQueue::<()>::new()
+        .wait_until(task, WaitReason::Readable(fd.as_raw_fd()), over, || None)
+        .map_err(|Interrupted(_)| unwinding())
 }
 
 impl Core {

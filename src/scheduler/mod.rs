@@ -36,6 +36,7 @@ mod timers;
 mod wait_queue;
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub use report::{Deadlock, RunError, StuckTask};
 pub use runtime::{Runtime, Turn};
 pub(crate) use task_table::Ending;
 
-use crate::coroutine::pool;
+use crate::coroutine::pool::Pool;
 use crate::timer::{Clock, Instant, Timers};
 use inject::{Inbox, Message};
 use policy::Policy;
@@ -79,7 +80,9 @@ pub(crate) struct Core {
     has_policy: bool,
     policy: RefCell<Option<Policy>>,
     config: Config,
-    ids: Cell<(u64, u64)>,
+    /// The next task's number, and how many more of its block are left.
+    ids: Cell<(NonZeroU64, u64)>,
+    pool: Pool,
 }
 
 impl Core {
@@ -103,7 +106,8 @@ impl Core {
             has_policy: policy.is_some(),
             policy: RefCell::new(policy),
             config,
-            ids: Cell::new((0, 0)),
+            ids: Cell::new((NonZeroU64::MIN, 0)),
+            pool: Pool::of_thread().unwrap_or_else(|error| panic!("{error}")),
         }
     }
 
@@ -151,7 +155,7 @@ impl Core {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn step(&self, task: TaskRef) {
         task.queued.set(false);
         self.current.set(Some(task));
@@ -220,7 +224,7 @@ impl Core {
             self.take_messages();
             return self.queue.len() > 0;
         }
-        pool::trim();
+        self.pool.trim();
         self.sleep(deadline);
         self.look_outside();
         true
@@ -257,10 +261,7 @@ impl Core {
         for message in inbox.take() {
             match message {
                 Message::Unpark(slot, id) => {
-                    let task = self
-                        .table
-                        .with(slot, |slot| slot.task().filter(|_| slot.id() == Some(id)));
-                    if let Some(task) = task {
+                    if let Some(task) = self.table.find(slot, id) {
                         park::unpark(task);
                     }
                 }

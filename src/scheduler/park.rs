@@ -16,7 +16,7 @@ pub(crate) use super::wait_queue::{Interrupted, Patience, WaitQueue};
 /// Gives the other ready tasks one step each.
 ///
 /// A task that is unwinding goes on at once: nothing may be thrown into it.
-#[inline]
+#[inline(always)]
 pub(crate) fn yield_now(task: TaskRef) {
     if std::thread::panicking() && cancel::is_unwinding(task) {
         return;
@@ -31,13 +31,19 @@ pub(crate) fn yield_now(task: TaskRef) {
 
 /// Uses up one unit of the running task's budget of calls that could wait and
 /// need not; yields when there is none left.
-#[inline]
+#[inline(always)]
 pub(crate) fn spend(task: TaskRef) {
     let budget = &task.core().budget;
     match budget.get().checked_sub(1) {
         Some(left) => budget.set(left),
-        None => yield_now(task),
+        None => out_of_budget(task),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn out_of_budget(task: TaskRef) {
+    yield_now(task);
 }
 
 /// Waits until [`unpark`] is called, or returns at once if it was.
@@ -80,7 +86,7 @@ pub(crate) fn sleep_until(task: TaskRef, deadline: Instant) {
 
 /// Whether the task may park now. Unwinds it if it was cancelled; `false` if it
 /// is unwinding already.
-#[inline]
+#[inline(always)]
 pub(super) fn may_wait(task: TaskRef) -> bool {
     if std::thread::panicking() && cancel::is_unwinding(task) {
         return false;
@@ -99,13 +105,19 @@ fn cancelled(task: TaskRef) {
 }
 
 /// Leaves the task until somebody wakes it. It may be woken for nothing.
-#[inline]
+///
+/// The task must not be unwinding: see [`switch_unwinding`].
+#[inline(always)]
 pub(super) fn switch(task: TaskRef, reason: WaitReason) {
     task.waiting.set(reason);
-    if std::thread::panicking() {
-        cancel::suspend_unwinding(task);
-    } else {
-        task.suspend();
-    }
+    task.suspend();
+    task.waiting.set(WaitReason::Nothing);
+}
+
+/// Leaves a task that may be in the middle of its unwinding.
+#[cold]
+pub(super) fn switch_unwinding(task: TaskRef, reason: WaitReason) {
+    task.waiting.set(reason);
+    cancel::suspend_unwinding(task);
     task.waiting.set(WaitReason::Nothing);
 }

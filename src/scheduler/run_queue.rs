@@ -9,19 +9,24 @@
     reason = "the ring is written through a shared reference on the hottest path"
 )]
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 
 use super::header::TaskRef;
 
 const FIRST_CAPACITY: usize = 64;
 
+type Place = MaybeUninit<TaskRef>;
+
 /// The ready tasks of one runtime.
 ///
 /// `head` and `tail` count for ever and are masked on use, so that full and
-/// empty differ.
+/// empty differ. Every place from `head` to `tail` holds a task.
 pub(super) struct RunQueue {
-    ring: UnsafeCell<Box<[MaybeUninit<TaskRef>]>>,
+    /// A boxed slice of `mask + 1` places, a power of two.
+    ring: Cell<NonNull<Place>>,
+    mask: Cell<usize>,
     head: Cell<usize>,
     tail: Cell<usize>,
 }
@@ -36,9 +41,9 @@ impl std::fmt::Debug for RunQueue {
 
 impl RunQueue {
     pub(super) fn new() -> Self {
-        let ring = UnsafeCell::new(Box::new_uninit_slice(FIRST_CAPACITY));
         Self {
-            ring,
+            ring: Cell::new(allocate(FIRST_CAPACITY)),
+            mask: Cell::new(FIRST_CAPACITY - 1),
             head: Cell::new(0),
             tail: Cell::new(0),
         }
@@ -49,22 +54,19 @@ impl RunQueue {
         self.tail.get().wrapping_sub(self.head.get())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&self, task: TaskRef) {
-        // SAFETY: no reference into the ring outlives a method of this type,
-        // and none of them calls foreign code.
-        let ring = unsafe { &mut *self.ring.get() };
-        let tail = self.tail.get();
-        if tail.wrapping_sub(self.head.get()) == ring.len() {
+        if self.len() > self.mask.get() {
             self.grow();
-            return self.push(task);
         }
-        let mask = ring.len() - 1;
-        ring[tail & mask] = MaybeUninit::new(task);
+        let tail = self.tail.get();
+        let place = self.place(tail);
+        // SAFETY: the ring is not full, so this place is free and ours alone.
+        unsafe { place.write(MaybeUninit::new(task)) };
         self.tail.set(tail.wrapping_add(1));
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn pop(&self) -> Option<TaskRef> {
         let head = self.head.get();
         if head == self.tail.get() {
@@ -82,37 +84,65 @@ impl RunQueue {
     /// Takes the task at `index` from the front; the others keep their order.
     pub(super) fn take(&self, index: usize) -> Option<TaskRef> {
         let taken = self.get(index)?;
-        // SAFETY: as in `push`.
-        let ring = unsafe { &mut *self.ring.get() };
-        let mask = ring.len() - 1;
         let head = self.head.get();
         for step in (0..index).rev() {
-            ring[head.wrapping_add(step + 1) & mask] = ring[head.wrapping_add(step) & mask];
+            let moved = MaybeUninit::new(self.at(head.wrapping_add(step)));
+            let place = self.place(head.wrapping_add(step + 1));
+            // SAFETY: a place of the ring, and no reference to it exists.
+            unsafe { place.write(moved) };
         }
         self.head.set(head.wrapping_add(1));
         Some(taken)
     }
 
-    #[inline]
+    /// The place of a position.
+    #[inline(always)]
+    fn place(&self, position: usize) -> NonNull<Place> {
+        // SAFETY: masked, it lies within the ring.
+        unsafe { self.ring.get().add(position & self.mask.get()) }
+    }
+
+    #[inline(always)]
     fn at(&self, position: usize) -> TaskRef {
-        // SAFETY: as in `push`.
-        let ring = unsafe { &*self.ring.get() };
-        let entry = ring[position & (ring.len() - 1)];
-        // SAFETY: every position from head to tail was written by `push`.
+        // SAFETY: a place of the ring.
+        let entry = unsafe { self.place(position).read() };
+        // SAFETY: callers ask for positions from head to tail, which hold tasks.
         unsafe { entry.assume_init() }
     }
 
     #[cold]
+    #[inline(never)]
     fn grow(&self) {
         let length = self.len();
-        let mut larger = Box::new_uninit_slice(2 * length.max(FIRST_CAPACITY));
-        for (index, place) in larger.iter_mut().enumerate().take(length) {
-            *place = MaybeUninit::new(self.at(self.head.get().wrapping_add(index)));
+        let capacity = (self.mask.get() + 1) * 2;
+        let larger = allocate(capacity);
+        for index in 0..length {
+            let task = self.at(self.head.get().wrapping_add(index));
+            // SAFETY: the new ring is longer than `length`.
+            let place = unsafe { larger.add(index) };
+            // SAFETY: a place of the new ring, which nobody else knows.
+            unsafe { place.write(MaybeUninit::new(task)) };
         }
-        // SAFETY: as in `push`.
-        let ring = unsafe { &mut *self.ring.get() };
-        *ring = larger;
+        let old = (self.ring.replace(larger), self.mask.replace(capacity - 1));
         self.head.set(0);
         self.tail.set(length);
+        free(old.0, old.1 + 1);
+    }
+}
+
+fn allocate(capacity: usize) -> NonNull<Place> {
+    NonNull::from(Box::leak(Box::<[TaskRef]>::new_uninit_slice(capacity))).cast()
+}
+
+/// Frees a ring that [`allocate`] made with this capacity.
+fn free(ring: NonNull<Place>, capacity: usize) {
+    let slice = NonNull::slice_from_raw_parts(ring, capacity);
+    // SAFETY: `allocate` leaked this box, and the queue has let go of it.
+    drop(unsafe { Box::from_raw(slice.as_ptr()) });
+}
+
+impl Drop for RunQueue {
+    fn drop(&mut self) {
+        free(self.ring.get(), self.mask.get() + 1);
     }
 }

@@ -117,7 +117,7 @@ impl Runtime {
         let driven = finish(core);
         core.stopping.set(false);
         // SAFETY: the task returns a `T`, and this is the first to ask.
-        match unsafe { main.take_finished::<T>() } {
+        match unsafe { main.take_ending::<T>() } {
             Some(Ending::Returned(value)) => driven.map(|()| value).map_err(RunError::Deadlock),
             Some(Ending::Panicked(payload)) => resume_unwind(payload),
             Some(Ending::Cancelled) | None => match driven {

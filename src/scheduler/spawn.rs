@@ -20,9 +20,10 @@ use std::task::Waker;
 
 use super::cancel::{CancelState, Cancelled};
 use super::config::Unobserved;
-use super::header::{Header, TaskRef, WaitReason, step_stack};
+use super::header::{Header, TaskRef, WaitReason};
 use super::inject::RemoteWaker;
 use super::park::{self, Patience};
+use super::task_table::SlotRef;
 use super::{Core, Ending};
 use crate::coroutine::fiber::{Fiber, FiberStack, Suspender};
 use crate::id::TaskId;
@@ -43,21 +44,28 @@ const BLOCK: u64 = 1 << 16;
 #[derive(Debug)]
 pub(crate) struct TaskKey {
     core: Rc<Core>,
-    slot: u32,
+    slot: SlotRef,
 }
 
 impl Core {
-    #[inline]
+    #[inline(always)]
     fn next_id(&self) -> TaskId {
-        let (next, end) = self.ids.get();
-        if next == end {
-            static BLOCKS: AtomicU64 = AtomicU64::new(0);
-            let first = BLOCKS.fetch_add(1, Ordering::Relaxed) * BLOCK + 1;
-            self.ids.set((first, first + BLOCK));
-            return self.next_id();
+        let (next, left) = self.ids.get();
+        if left == 0 {
+            return self.next_block();
         }
-        self.ids.set((next + 1, end));
-        TaskId::new(NonZeroU64::new(next).expect("numbers begin at one"))
+        self.ids.set((next.saturating_add(1), left - 1));
+        TaskId::new(next)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn next_block(&self) -> TaskId {
+        static BLOCKS: AtomicU64 = AtomicU64::new(0);
+        let before = BLOCKS.fetch_add(1, Ordering::Relaxed) * BLOCK;
+        let first = NonZeroU64::MIN.saturating_add(before);
+        self.ids.set((first.saturating_add(1), BLOCK - 1));
+        TaskId::new(first)
     }
 
     /// Makes a task and puts it at the end of the queue.
@@ -66,7 +74,7 @@ impl Core {
     ///
     /// What `body` and `T` borrow must live until the task has ended; if it is
     /// leaked, for ever.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn spawn<T, F: FnOnce() -> T>(
         &self,
         wish: Wish,
@@ -74,7 +82,7 @@ impl Core {
         place: &'static Location<'static>,
         wanted: bool,
         body: F,
-    ) -> io::Result<u32> {
+    ) -> io::Result<SlotRef> {
         let default = if used_for == Use::Main {
             self.config.main_stack_size
         } else {
@@ -82,7 +90,7 @@ impl Core {
         };
         let stack_size = wish.stack_size.unwrap_or(default);
         let guard_size = wish.guard_size.unwrap_or(self.config.guard_size);
-        let stack = FiberStack::<Header>::acquire(stack_size, guard_size, used_for)?;
+        let stack = FiberStack::<Header>::acquire(&self.pool, stack_size, guard_size, used_for)?;
         if let Some(name) = &wish.name {
             // SAFETY: the record is readable as long as the stack is held.
             let record = unsafe { stack.header().as_ref() };
@@ -95,8 +103,8 @@ impl Core {
         let room = stack.room();
         let header = Header {
             core: NonNull::from(self),
-            step: step_stack,
-            suspender: Cell::new(None),
+            step: None,
+            suspender: Cell::new(NonNull::dangling()),
             fiber: UnsafeCell::new(MaybeUninit::uninit()),
             id,
             slot,
@@ -112,7 +120,7 @@ impl Core {
         unsafe { room.write(header) };
         let task = TaskRef::new(room);
         let root = move |suspender: &Suspender| {
-            task.suspender.set(Some(NonNull::from(suspender)));
+            task.suspender.set(NonNull::from(suspender));
             conclude(task, run_body(task, body));
         };
         // SAFETY: the caller's duty for what the body borrows; `run_body` and
@@ -130,7 +138,7 @@ impl Core {
     }
 
     /// A handle's hold on a task.
-    pub(super) fn key(self: &Rc<Self>, slot: u32) -> TaskKey {
+    pub(super) fn key(self: &Rc<Self>, slot: SlotRef) -> TaskKey {
         TaskKey {
             core: Rc::clone(self),
             slot,
@@ -195,7 +203,7 @@ fn unobserved(core: &Core, id: TaskId, name: Option<&str>, payload: Box<dyn Any 
 /// # Panics
 ///
 /// Outside a runtime.
-#[inline]
+#[inline(always)]
 pub(crate) fn spawn<T: 'static, F: FnOnce() -> T + 'static>(
     wish: Wish,
     place: &'static Location<'static>,
@@ -208,7 +216,7 @@ pub(crate) fn spawn<T: 'static, F: FnOnce() -> T + 'static>(
 }
 
 /// Spawns into `core`.
-#[inline]
+#[inline(always)]
 pub(super) fn spawn_in<T: 'static, F: FnOnce() -> T + 'static>(
     core: Rc<Core>,
     wish: Wish,
@@ -223,15 +231,14 @@ pub(super) fn spawn_in<T: 'static, F: FnOnce() -> T + 'static>(
 impl TaskKey {
     /// Whether the task has ended.
     pub(crate) fn is_finished(&self) -> bool {
-        self.core
-            .table
-            .with(self.slot, super::task_table::Slot::is_finished)
+        self.slot.is_finished()
     }
 
-    /// The task's number, while it is known.
+    /// The task's number.
     pub(crate) fn id(&self) -> TaskId {
-        let id = self.core.table.with(self.slot, super::task_table::Slot::id);
-        id.expect("a slot with a handle keeps its number")
+        self.slot
+            .id()
+            .expect("a slot with a handle keeps its number")
     }
 
     /// Waits for the end, and takes the ending out.
@@ -243,34 +250,40 @@ impl TaskKey {
     /// # Panics
     ///
     /// If the end cannot come: outside a runtime, or from the task itself.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn join<T>(&self) -> Ending<T> {
-        self.core.table.with(self.slot, |slot| {
-            if !slot.is_finished() {
-                let Some(task) = park::current() else {
-                    panic!("join would wait for ever: the task has not ended, and no runtime is running here");
-                };
-                assert!(slot.task() != Some(task), "a task cannot join itself");
-                let reason = slot.id().map_or(WaitReason::Nothing, WaitReason::Join);
-                while !slot.is_finished() {
-                    let _woken = slot.joiners.wait(task, reason, Patience::Waits, None);
-                }
-            }
-            // SAFETY: the caller's duty.
-            unsafe { slot.take::<T>() }
-        })
+        while !self.slot.is_finished() {
+            let task = self.joiner();
+            let reason = WaitReason::Join(self.id());
+            let _woken = self.slot.joiners.wait(task, reason, Patience::Waits, None);
+        }
+        // SAFETY: the caller's duty.
+        unsafe { self.slot.take::<T>() }
     }
 
-    /// Takes the ending of the main task, after the drive.
+    /// Who joins.
+    #[inline]
+    fn joiner(&self) -> TaskRef {
+        match park::current() {
+            Some(task) if self.slot.task() != Some(task) => task,
+            Some(_) => panic!("a task cannot join itself"),
+            None => panic!(
+                "join would wait for ever: the task has not ended, and no runtime is running here"
+            ),
+        }
+    }
+
+    /// Takes the ending out, if there is one that nobody took.
     ///
     /// # Safety
     ///
     /// The task's result is a `T`.
-    pub(super) unsafe fn take_finished<T>(&self) -> Option<Ending<T>> {
-        self.core.table.with(self.slot, |slot| {
-            // SAFETY: the caller's duty; the slot knows whether it was taken.
-            slot.has_ending().then(|| unsafe { slot.take::<T>() })
-        })
+    #[inline]
+    pub(super) unsafe fn take_ending<T>(&self) -> Option<Ending<T>> {
+        // SAFETY: the caller's duty; the slot knows whether it was taken.
+        self.slot
+            .has_ending()
+            .then(|| unsafe { self.slot.take::<T>() })
     }
 
     /// Drops the ending of a task that was not joined, if there is one. A panic
@@ -281,17 +294,15 @@ impl TaskKey {
     /// The task's result is a `T`.
     #[inline]
     pub(crate) unsafe fn discard_ending<T>(&self) {
-        let ending = self.core.table.with(self.slot, |slot| {
-            // SAFETY: the caller's duty; the slot knows whether it was taken.
-            slot.has_ending().then(|| unsafe { slot.take::<T>() })
-        });
-        if let Some(Ending::Panicked(payload)) = ending {
+        // SAFETY: the caller's duty.
+        if let Some(Ending::Panicked(payload)) = unsafe { self.take_ending::<T>() } {
             unobserved(&self.core, self.id(), None, payload);
         }
     }
 }
 
 impl Drop for TaskKey {
+    #[inline]
     fn drop(&mut self) {
         self.core.table.let_go(self.slot);
     }
@@ -301,7 +312,7 @@ impl Drop for TaskKey {
 #[derive(Debug, Clone)]
 pub(crate) struct TaskName {
     core: Rc<Core>,
-    slot: u32,
+    slot: SlotRef,
     id: TaskId,
     name: Option<Rc<str>>,
 }
@@ -329,10 +340,8 @@ impl TaskName {
 
     /// Unparks the task, if it has not ended.
     pub(crate) fn unpark(&self) {
-        let task = self.core.table.with(self.slot, |slot| {
-            slot.task().filter(|_| slot.id() == Some(self.id))
-        });
-        if let Some(task) = task {
+        let slot = self.slot;
+        if let Some(task) = slot.task().filter(|_| slot.id() == Some(self.id)) {
             park::unpark(task);
         }
     }
@@ -342,7 +351,9 @@ impl TaskName {
     pub(crate) fn waker(&self) -> io::Result<Waker> {
         let inbox = Arc::clone(self.core.inbox()?);
         Ok(Waker::from(Arc::new(RemoteWaker::new(
-            inbox, self.slot, self.id,
+            inbox,
+            self.slot.index(),
+            self.id,
         ))))
     }
 }

@@ -10,7 +10,8 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::mem::MaybeUninit;
-use std::rc::Rc;
+use std::ops::Deref;
+use std::ptr::NonNull;
 
 use super::header::TaskRef;
 use super::wait_queue::WaitQueue;
@@ -49,7 +50,9 @@ pub(crate) struct Slot {
     kind: Cell<Kind>,
     /// Whether a handle exists.
     wanted: Cell<bool>,
-    next_free: Cell<u32>,
+    next_free: Cell<Option<SlotRef>>,
+    /// Its place in the table, for messages from other threads.
+    index: u32,
     room: UnsafeCell<Room>,
     /// Who waits for the end.
     pub(super) joiners: WaitQueue<()>,
@@ -64,17 +67,29 @@ impl std::fmt::Debug for Slot {
     }
 }
 
-type Chunk = Rc<[Slot]>;
+/// A pointer to a slot. Slots never move, and live as long as the table.
+///
+/// Whoever holds one holds the runtime's core, or belongs to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SlotRef(NonNull<Slot>);
+
+impl Deref for SlotRef {
+    type Target = Slot;
+
+    #[inline(always)]
+    fn deref(&self) -> &Slot {
+        // SAFETY: see the type: the table is there, and so is the slot.
+        unsafe { self.0.as_ref() }
+    }
+}
 
 /// The table.
 #[derive(Debug)]
 pub(super) struct TaskTable {
-    chunks: RefCell<Vec<Chunk>>,
-    free: Cell<u32>,
+    chunks: RefCell<Vec<Box<[Slot]>>>,
+    free: Cell<Option<SlotRef>>,
     live: Cell<usize>,
 }
-
-const NONE: u32 = u32::MAX;
 
 /// Whether a result lies in the slot itself.
 const fn is_small<T>() -> bool {
@@ -82,13 +97,14 @@ const fn is_small<T>() -> bool {
 }
 
 impl Slot {
-    fn empty() -> Self {
+    fn empty(index: u32) -> Self {
         Self {
             task: Cell::new(None),
             id: Cell::new(None),
             kind: Cell::new(Kind::Taken),
             wanted: Cell::new(false),
-            next_free: Cell::new(NONE),
+            next_free: Cell::new(None),
+            index,
             room: UnsafeCell::new([MaybeUninit::uninit(); 2]),
             joiners: WaitQueue::new(),
         }
@@ -104,7 +120,13 @@ impl Slot {
         self.id.get()
     }
 
+    /// Its place in the table.
+    pub(super) fn index(&self) -> u32 {
+        self.index
+    }
+
     /// Whether the task has ended.
+    #[inline]
     pub(super) fn is_finished(&self) -> bool {
         self.kind.get() != Kind::Running
     }
@@ -115,6 +137,7 @@ impl Slot {
     }
 
     /// Stores the ending.
+    #[inline(always)]
     fn put<T>(&self, ending: Ending<T>) {
         match ending {
             Ending::Returned(value) if is_small::<T>() => {
@@ -144,27 +167,37 @@ impl Slot {
     /// # Safety
     ///
     /// The task's result is a `T`, and nobody took it before.
+    #[inline]
     pub(super) unsafe fn take<T>(&self) -> Ending<T> {
-        match self.kind.replace(Kind::Taken) {
-            Kind::Returned if is_small::<T>() => {
-                let place = self.room.get().cast::<T>();
-                // SAFETY: `put` wrote a `T` here, and `kind` says it is there.
-                Ending::Returned(unsafe { place.read() })
-            }
-            Kind::Returned => {
-                let place = self.room.get().cast::<*mut T>();
-                // SAFETY: `put` wrote this pointer here, and `kind` says it is there.
-                let boxed = unsafe { place.read() };
-                // SAFETY: it came from a box that nobody else has.
-                Ending::Returned(*unsafe { Box::from_raw(boxed) })
-            }
+        let kind = self.kind.replace(Kind::Taken);
+        if kind != Kind::Returned {
+            return self.take_failure(kind);
+        }
+        if is_small::<T>() {
+            let place = self.room.get().cast::<T>();
+            // SAFETY: `put` wrote a `T` here, and `kind` says it is there.
+            Ending::Returned(unsafe { place.read() })
+        } else {
+            let place = self.room.get().cast::<*mut T>();
+            // SAFETY: `put` wrote this pointer here, and `kind` says it is there.
+            let boxed = unsafe { place.read() };
+            // SAFETY: it came from a box that nobody else has.
+            Ending::Returned(*unsafe { Box::from_raw(boxed) })
+        }
+    }
+
+    #[cold]
+    fn take_failure<T>(&self, kind: Kind) -> Ending<T> {
+        match kind {
             Kind::Panicked => {
                 let place = self.room.get().cast::<Panic>();
                 // SAFETY: `put` wrote the payload here, and `kind` says it is there.
                 Ending::Panicked(unsafe { place.read() })
             }
             Kind::Cancelled => Ending::Cancelled,
-            Kind::Running | Kind::Taken => unreachable!("the ending is taken once, after the end"),
+            Kind::Running | Kind::Returned | Kind::Taken => {
+                unreachable!("the ending is taken once, after the end")
+            }
         }
     }
 }
@@ -173,7 +206,7 @@ impl TaskTable {
     pub(super) fn new() -> Self {
         Self {
             chunks: RefCell::new(Vec::new()),
-            free: Cell::new(NONE),
+            free: Cell::new(None),
             live: Cell::new(0),
         }
     }
@@ -185,115 +218,88 @@ impl TaskTable {
 
     /// A slot for a new task. `wanted` says that a handle will exist.
     #[inline]
-    pub(super) fn claim(&self, wanted: bool) -> u32 {
-        if self.free.get() == NONE {
-            self.grow();
-        }
-        let index = self.free.get();
-        self.with(index, |slot| {
-            self.free.set(slot.next_free.get());
-            slot.kind.set(Kind::Running);
-            slot.wanted.set(wanted);
-        });
+    pub(super) fn claim(&self, wanted: bool) -> SlotRef {
+        let slot = match self.free.get() {
+            Some(slot) => slot,
+            None => self.grow(),
+        };
+        self.free.set(slot.next_free.get());
+        slot.kind.set(Kind::Running);
+        slot.wanted.set(wanted);
         self.live.set(self.live.get() + 1);
-        index
+        slot
     }
 
     /// Ties a slot to its task.
     #[inline]
-    pub(super) fn occupy(&self, index: u32, task: TaskRef, id: TaskId) {
-        self.with(index, |slot| {
-            slot.task.set(Some(task));
-            slot.id.set(Some(id));
-        });
+    pub(super) fn occupy(&self, slot: SlotRef, task: TaskRef, id: TaskId) {
+        slot.task.set(Some(task));
+        slot.id.set(Some(id));
     }
 
     /// The task of a slot has ended so. Wakes its joiners, or gives the ending
     /// back if nobody holds a handle.
-    #[inline]
-    pub(super) fn finish<T>(&self, index: u32, ending: Ending<T>) -> Option<Ending<T>> {
+    #[inline(always)]
+    pub(super) fn finish<T>(&self, slot: SlotRef, ending: Ending<T>) -> Option<Ending<T>> {
         self.live.set(self.live.get() - 1);
-        self.with(index, |slot| {
-            slot.task.set(None);
-            if slot.wanted.get() {
-                slot.put(ending);
-                slot.joiners.wake_all();
-                None
-            } else {
-                slot.kind.set(Kind::Taken);
-                self.release(index, slot);
-                Some(ending)
-            }
-        })
-    }
-
-    /// Gives back the slot of a task that was never made.
-    pub(super) fn unclaim(&self, index: u32) {
-        self.live.set(self.live.get() - 1);
-        self.with(index, |slot| {
+        slot.task.set(None);
+        if slot.wanted.get() {
+            slot.put(ending);
+            slot.joiners.wake_all();
+            None
+        } else {
             slot.kind.set(Kind::Taken);
-            self.release(index, slot);
-        });
+            self.release(slot);
+            Some(ending)
+        }
     }
 
     /// The handle of a slot is gone. The ending must have been taken, or the
     /// task not be finished.
     #[inline]
-    pub(super) fn let_go(&self, index: u32) {
-        self.with(index, |slot| {
-            slot.wanted.set(false);
-            if slot.is_finished() {
-                self.release(index, slot);
-            }
-        });
+    pub(super) fn let_go(&self, slot: SlotRef) {
+        slot.wanted.set(false);
+        if slot.is_finished() {
+            self.release(slot);
+        }
     }
 
-    fn release(&self, index: u32, slot: &Slot) {
-        slot.id.set(None);
-        slot.next_free.set(self.free.replace(index));
-    }
-
-    /// Looks at a slot. `look` may switch: chunks never move.
     #[inline]
-    pub(super) fn with<R>(&self, index: u32, look: impl FnOnce(&Slot) -> R) -> R {
+    fn release(&self, slot: SlotRef) {
+        slot.id.set(None);
+        slot.next_free.set(self.free.replace(Some(slot)));
+    }
+
+    /// The task with this place and number, if it has not ended.
+    pub(super) fn find(&self, index: u32, id: TaskId) -> Option<TaskRef> {
         let chunks = self.chunks.borrow();
-        let chunk: *const [Slot] = &raw const *chunks[(index / CHUNK) as usize];
-        drop(chunks);
-        // SAFETY: chunks are never dropped before the table, and whoever looks
-        // holds the table.
-        let chunk = unsafe { &*chunk };
-        look(&chunk[(index % CHUNK) as usize])
+        let slot = &chunks[(index / CHUNK) as usize][(index % CHUNK) as usize];
+        slot.task().filter(|_| slot.id() == Some(id))
     }
 
     /// Every task that has not ended, in the order of slots.
     pub(super) fn for_each_live(&self, mut f: impl FnMut(TaskRef)) {
-        let mut at = 0;
-        loop {
-            let chunk = match self.chunks.borrow().get(at) {
-                Some(chunk) => Rc::clone(chunk),
-                None => return,
-            };
-            for slot in chunk.iter() {
-                if let Some(task) = slot.task.get() {
-                    f(task);
-                }
+        for slot in self.chunks.borrow().iter().flatten() {
+            if let Some(task) = slot.task.get() {
+                f(task);
             }
-            at += 1;
         }
     }
 
     #[cold]
-    fn grow(&self) {
+    fn grow(&self) -> SlotRef {
         let mut chunks = self.chunks.borrow_mut();
         let number = u32::try_from(chunks.len())
             .ok()
             .and_then(|number| number.checked_mul(CHUNK));
         let first = number.expect("fewer than four billion tasks");
-        let chunk: Chunk = (0..CHUNK).map(|_| Slot::empty()).collect();
-        let indices = first..first + CHUNK;
-        for (index, slot) in indices.zip(chunk.iter()).rev() {
-            slot.next_free.set(self.free.replace(index));
-        }
+        let chunk: Box<[Slot]> = (first..first + CHUNK).map(Slot::empty).collect();
         chunks.push(chunk);
+        let mut next = None;
+        for slot in chunks.last().into_iter().flatten().rev() {
+            slot.next_free.set(next);
+            next = Some(SlotRef(NonNull::from(slot)));
+        }
+        next.expect("a chunk is not empty")
     }
 }

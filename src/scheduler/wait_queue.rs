@@ -91,6 +91,7 @@ impl<T> WaitQueue<T> {
     /// # Errors
     ///
     /// [`Interrupted`], at once, for an impatient wait of an unwinding task.
+    #[inline(always)]
     pub(crate) fn wait(
         &self,
         task: TaskRef,
@@ -98,21 +99,45 @@ impl<T> WaitQueue<T> {
         patience: Patience,
         hand: Option<T>,
     ) -> Result<Option<T>, Interrupted<T>> {
-        if !park::may_wait(task) && patience == Patience::Fails {
-            return Err(Interrupted(hand));
+        if !park::may_wait(task) {
+            return self.wait_unwinding(task, reason, patience, hand);
         }
         let node = Node::new(self, task, hand);
         self.link(&node);
         // Takes the node out however this call ends.
         let linked = Linked(&node);
         loop {
+            // The task was not unwinding above, and nothing ran in it since.
             park::switch(task, reason);
             if node.queue.get().is_null() {
                 break;
             }
-            if task.cancel.requested() && !cancel::is_unwinding(task) {
+            if task.cancel.requested() {
                 cancel::deliver(task);
             }
+        }
+        drop(linked);
+        Ok(node.hand.take())
+    }
+
+    /// [`wait`](Self::wait) for a task that is unwinding: nothing is thrown.
+    #[cold]
+    #[inline(never)]
+    fn wait_unwinding(
+        &self,
+        task: TaskRef,
+        reason: WaitReason,
+        patience: Patience,
+        hand: Option<T>,
+    ) -> Result<Option<T>, Interrupted<T>> {
+        if patience == Patience::Fails {
+            return Err(Interrupted(hand));
+        }
+        let node = Node::new(self, task, hand);
+        self.link(&node);
+        let linked = Linked(&node);
+        while !node.queue.get().is_null() {
+            park::switch_unwinding(task, reason);
         }
         drop(linked);
         Ok(node.hand.take())
@@ -136,6 +161,7 @@ impl<T> WaitQueue<T> {
     }
 
     /// Wakes everyone, in order.
+    #[inline]
     pub(crate) fn wake_all(&self) {
         while let Some(waiter) = self.pop() {
             drop(waiter);
@@ -189,7 +215,7 @@ impl<T> WaitQueue<T> {
                     return Ok(result);
                 }
             }
-            if task.cancel.requested() && !cancel::is_unwinding(task) {
+            if task.cancel.requested() {
                 cancel::deliver(task);
             }
         }
@@ -201,6 +227,7 @@ impl<T> WaitQueue<T> {
         !tail.is_null() && ptr::eq(unsafe { (*tail).next.get() }, node)
     }
 
+    #[inline(always)]
     fn link(&self, node: &Node<T>) {
         let tail = self.tail.get();
         let this = ptr::from_ref(node);
@@ -246,6 +273,7 @@ impl<T> WaitQueue<T> {
 }
 
 impl<T> Node<T> {
+    #[inline(always)]
     fn new(queue: &WaitQueue<T>, task: TaskRef, hand: Option<T>) -> Self {
         Self {
             next: Cell::new(ptr::null()),

@@ -79,7 +79,7 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 
 impl<T> Channel<T> {
     /// Passes a value on without waiting.
-    #[inline]
+    #[inline(always)]
     fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         if self.receivers.get() == 0 {
             return Err(TrySendError::Disconnected(value));
@@ -98,7 +98,7 @@ impl<T> Channel<T> {
     }
 
     /// Takes a value without waiting.
-    #[inline]
+    #[inline(always)]
     fn try_recv(&self) -> Result<T, TryRecvError> {
         let value = self.buffer.borrow_mut().pop_front();
         // Whoever waits longest to send takes the room, or meets us here.
@@ -132,7 +132,7 @@ impl<T> Sender<T> {
     ///
     /// If it waits, it unwinds when the task was cancelled; the value is dropped,
     /// not sent. While the task unwinds it returns an error instead of waiting.
-    #[inline]
+    #[inline(always)]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         let value = match self.channel.try_send(value) {
             Ok(()) => {
@@ -209,7 +209,7 @@ impl<T> Receiver<T> {
     /// If it waits, it unwinds when the task was cancelled; a value handed over
     /// before that is returned, not lost. While the task unwinds it returns an
     /// error instead of waiting.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&self) -> Result<T, RecvError> {
         match self.channel.try_recv() {
             Ok(value) => {
@@ -279,7 +279,7 @@ impl<T> Receiver<T> {
 }
 
 /// Uses up one unit of the task's budget of calls that need not wait.
-#[inline]
+#[inline(always)]
 fn spend() {
     if let Some(task) = park::current() {
         park::spend(task);

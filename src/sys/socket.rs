@@ -20,8 +20,11 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
+
+use socket2::{SockAddr, SockAddrStorage};
 
 use super::check::{check, retry};
 
@@ -115,27 +118,68 @@ fn count(returned: io::Result<isize>) -> io::Result<usize> {
 
 /// Takes one connection off a listener, or fails with `WouldBlock` if the listener is non-blocking.
 ///
-/// The new socket is closed on `exec`, and its own flag says "blocking".
-pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    accepting::accept(listener)
+/// The new socket is closed on `exec`, and its own flag says "blocking". The address is the peer's, `None` if
+/// it is no internet address.
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
+    let (socket, address) = accepting::accept(listener)?;
+    Ok((socket, address.as_socket()))
+}
+
+/// Whether an [`accept`] failed over the one connection it had taken off, so that the next may succeed at once.
+pub(crate) fn is_connections_own(error: &io::Error) -> bool {
+    // The documentation of accept(2) counts these; `EOPNOTSUPP`, which it counts too, is also what a
+    // socket says that does not listen.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if error.raw_os_error() == Some(libc::ENONET) {
+        return true;
+    }
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ECONNABORTED
+                | libc::EPROTO
+                | libc::ENOPROTOOPT
+                | libc::ENETDOWN
+                | libc::ENETUNREACH
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+        )
+    )
+}
+
+/// Whether a non-blocking `connect` goes on by itself.
+pub(crate) fn is_in_progress(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINPROGRESS)
+}
+
+/// Whether the process or the system is out of descriptors or memory, so that the same call may succeed later.
+pub(crate) fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
 }
 
 #[cfg(not(target_vendor = "apple"))]
 mod accepting {
-    use super::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, io, retry};
+    use super::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, SockAddr, SockAddrStorage, io, retry};
 
-    pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-        // SAFETY: null pointers say that the peer's address is of no interest.
-        let socket = retry(|| unsafe {
-            libc::accept4(
-                listener.as_raw_fd(),
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-                libc::SOCK_CLOEXEC,
-            )
-        })?;
-        // SAFETY: the kernel just made this descriptor for us, so nobody else owns it.
-        Ok(unsafe { OwnedFd::from_raw_fd(socket) })
+    pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SockAddr)> {
+        let take = |address: *mut SockAddrStorage, length: *mut libc::socklen_t| {
+            // SAFETY: `try_init` passes a place for an address, and its true length.
+            let socket = retry(|| unsafe {
+                libc::accept4(
+                    listener.as_raw_fd(),
+                    address.cast(),
+                    length,
+                    libc::SOCK_CLOEXEC,
+                )
+            })?;
+            // SAFETY: the kernel just made this descriptor for us, so nobody else owns it.
+            Ok(unsafe { OwnedFd::from_raw_fd(socket) })
+        };
+        // SAFETY: where the kernel accepts, it fills in the address and its length.
+        unsafe { SockAddr::try_init(take) }
     }
 }
 
@@ -144,24 +188,26 @@ mod accepting {
 mod accepting {
     use std::os::fd::AsFd;
 
-    use super::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, check, io, mem, retry, set_nonblocking};
+    use super::{
+        AsRawFd, BorrowedFd, FromRawFd, OwnedFd, SockAddr, SockAddrStorage, check, io, mem, retry,
+        set_nonblocking,
+    };
 
-    pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-        // SAFETY: null pointers say that the peer's address is of no interest.
-        let socket = retry(|| unsafe {
-            libc::accept(
-                listener.as_raw_fd(),
-                std::ptr::null_mut(),
-                std::ptr::null_mut(),
-            )
-        })?;
-        // SAFETY: the kernel just made this descriptor for us, so nobody else owns it.
-        let socket = unsafe { OwnedFd::from_raw_fd(socket) };
+    pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SockAddr)> {
+        let take = |address: *mut SockAddrStorage, length: *mut libc::socklen_t| {
+            // SAFETY: `try_init` passes a place for an address, and its true length.
+            let socket =
+                retry(|| unsafe { libc::accept(listener.as_raw_fd(), address.cast(), length) })?;
+            // SAFETY: the kernel just made this descriptor for us, so nobody else owns it.
+            Ok(unsafe { OwnedFd::from_raw_fd(socket) })
+        };
+        // SAFETY: where the kernel accepts, it fills in the address and its length.
+        let (socket, address): (OwnedFd, SockAddr) = unsafe { SockAddr::try_init(take) }?;
         // SAFETY: the descriptor is open, and this command takes a number.
         check(unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) })?;
         set_nonblocking(socket.as_fd(), false)?;
         no_signals(socket.as_fd())?;
-        Ok(socket)
+        Ok((socket, address))
     }
 
     fn no_signals(socket: BorrowedFd<'_>) -> io::Result<()> {

@@ -30,6 +30,7 @@ pub struct Builder {
 
 impl Builder {
     /// No name, and the sizes of the runtime's [`Config`](crate::Config).
+    #[inline(always)]
     pub fn new() -> Self {
         Self::default()
     }
@@ -65,7 +66,7 @@ impl Builder {
     /// # Panics
     ///
     /// Outside a runtime.
-    #[inline]
+    #[inline(always)]
     #[track_caller]
     pub fn spawn<T: 'static>(
         self,
@@ -75,15 +76,23 @@ impl Builder {
         spawn::spawn(self.wish, Location::caller(), body).map(JoinHandle::new)
     }
 
+    #[inline(always)]
     fn check(&self) -> io::Result<()> {
         match &self.wish.name {
-            Some(name) if name.contains('\0') => Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("the name {name:?} contains a NUL character"),
-            )),
-            _ => Ok(()),
+            Some(name) => check_name(name),
+            None => Ok(()),
         }
     }
+}
+
+fn check_name(name: &str) -> io::Result<()> {
+    if name.contains('\0') {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("the name {name:?} contains a NUL character"),
+        ));
+    }
+    Ok(())
 }
 
 impl Runtime {

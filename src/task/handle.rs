@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 
 use crate::error::JoinError;
 use crate::id::TaskId;
@@ -62,15 +63,25 @@ impl<T> JoinHandle<T> {
     ///
     /// Unwinds when the caller was cancelled; the task runs on. While the caller
     /// unwinds, it really waits.
-    #[inline]
+    #[inline(always)]
     pub fn join(self) -> Result<T, JoinError> {
         // SAFETY: `spawn` made the task with this result type, and `join` takes
         // the only handle.
-        match unsafe { self.task.join::<T>() } {
+        let ending = unsafe { self.task.join::<T>() };
+        self.let_go();
+        match ending {
             Ending::Returned(value) => Ok(value),
             Ending::Panicked(payload) => Err(JoinError::panicked(payload)),
             Ending::Cancelled => Err(JoinError::cancelled()),
         }
+    }
+
+    /// Drops the handle of a task whose ending was taken.
+    #[inline]
+    fn let_go(self) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is not used again, and not dropped.
+        unsafe { std::ptr::drop_in_place(&raw mut this.task) };
     }
 
     /// Whether the task has ended. Never waits.

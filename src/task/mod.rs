@@ -117,7 +117,7 @@ pub fn spawn<T: 'static>(body: impl FnOnce() -> T + 'static) -> JoinHandle<T> {
 /// # Cancellation
 ///
 /// Unwinds when the task was cancelled. While the task unwinds, it returns at once.
-#[inline]
+#[inline(always)]
 pub fn yield_now() {
     match park::current() {
         Some(task) => park::yield_now(task),

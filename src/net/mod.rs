@@ -1,0 +1,55 @@
+//! TCP in the image of [`std::net`]: the same names, waiting instead of blocking.
+//!
+//! A call that has to wait lets the other tasks of its thread run; called on a plain thread, it blocks
+//! that thread, as std's does. So blocking code that takes any `Read + Write` runs on these sockets unchanged.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use greenroom::net::{TcpListener, TcpStream};
+//! use greenroom::{run, spawn};
+//!
+//! let answer = run(|| {
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let address = listener.local_addr()?;
+//!     spawn(move || {
+//!         let (mut stream, _) = listener.accept()?;
+//!         let mut word = [0; 5];
+//!         stream.read_exact(&mut word)?;
+//!         word.make_ascii_uppercase();
+//!         stream.write_all(&word)
+//!     });
+//!     let mut stream = TcpStream::connect(address)?;
+//!     stream.write_all(b"hello")?;
+//!     let mut answer = String::new();
+//!     stream.read_to_string(&mut answer)?;
+//!     Ok::<_, std::io::Error>(answer)
+//! })?;
+//! assert_eq!(answer, "HELLO");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # What all sockets here have in common
+//!
+//! - A call first tries. Only where it would block does it wait, and only then is the descriptor
+//!   watched, by the runtime of the thread that waits.
+//! - They are `Send` and `Sync`. Any thread may use one at any time, within a runtime or without, and
+//!   drop it. Tasks of one thread that wait for the same direction are served in order.
+//! - A call never says `WouldBlock` or `Interrupted`, unless it was asked for with `set_nonblocking`.
+//! - Conversions from and to std's types change nothing: neither `O_NONBLOCK` nor time limits.
+//! - A call that need not wait uses up one unit of its task's budget (see
+//!   [`Config::budget`](crate::Config::budget)); when there is none left, it lets the other tasks run before it
+//!   tries. So a socket that always has data starves nobody.
+//! - Looking up a name blocks the thread, with all its tasks: give addresses where that matters.
+//!   A literal address such as `127.0.0.1:80` is never looked up.
+
+mod connect;
+mod socket;
+mod tcp_listener;
+mod tcp_stream;
+
+pub use std::net::{
+    Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,
+};
+
+pub use tcp_listener::{Incoming, TcpListener};
+pub use tcp_stream::TcpStream;

@@ -1,0 +1,310 @@
+//! What every socket of this room is made of: a descriptor, who watches it, and how it is waited for.
+//!
+//! ```text
+//!   a call      in a task                                  on a plain thread
+//!               spend a unit of the budget
+//!               others wait, or nothing is there: ---+
+//!               try; not WouldBlock: done            |     try; not WouldBlock: done
+//!               <------------------------------------+
+//!               wait in the descriptor's queue             poll(2)
+//!               first in it, and worth it: try             again
+//! ```
+//!
+//! The budget comes first: yielding is where a cancelled task unwinds, and then the call must not have
+//! taken anything.
+//!
+//! `O_NONBLOCK` belongs to the open file, which others may share, so it is set only where a system call
+//! cannot do without, when the first task needs it, and taken back by conversions.
+//!
+//! Must never: change a descriptor by holding or converting it, wait where the task may not, or close a
+//! descriptor before its registrations are gone.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::scheduler::TaskRef;
+use crate::scheduler::io::{self as waiting, Direction, Registrations};
+use crate::scheduler::park;
+use crate::sys::socket;
+
+/// A socket, held as std's type `S`, which does whatever need not wait.
+pub(super) struct Socket<S: AsFd> {
+    end: End<S>,
+    registrations: Registrations,
+    /// Only made when there is something to say: most sockets have none.
+    settings: OnceLock<Arc<Settings>>,
+}
+
+/// What is behind a socket. The one branch here is the seam for an end in memory: a variant with two
+/// buffers and a wait queue for each, to which [`Socket::transfer`] would turn before it asks for a descriptor.
+enum End<S> {
+    /// A descriptor of the system.
+    System(S),
+    /// Nothing any more: it was converted, and what is left of the socket is about to be dropped.
+    Taken,
+}
+
+/// What was said of a socket. Shared by its duplicates, as the system does with its own settings.
+#[derive(Debug, Default)]
+struct Settings {
+    /// Nanoseconds a call may wait; 0 is for ever.
+    read_limit: AtomicU64,
+    write_limit: AtomicU64,
+    /// Whether the user asked for `WouldBlock`.
+    never_waits: AtomicBool,
+    /// One of the constants below.
+    flag: AtomicU8,
+}
+
+/// Nobody has looked at `O_NONBLOCK`, or it was taken back.
+const UNKNOWN: u8 = 0;
+/// It was found set, or the user set it: it stays.
+const THEIRS: u8 = 1;
+/// It was set here, and has to be taken back.
+const OURS: u8 = 2;
+
+impl Settings {
+    fn limit(&self, direction: Direction) -> &AtomicU64 {
+        match direction {
+            Direction::Read => &self.read_limit,
+            Direction::Write => &self.write_limit,
+        }
+    }
+}
+
+impl<S: AsFd> Socket<S> {
+    pub(super) fn new(socket: S) -> Self {
+        Self {
+            end: End::System(socket),
+            registrations: Registrations::default(),
+            settings: OnceLock::new(),
+        }
+    }
+
+    /// Another descriptor of the same socket: `duplicate`, which std has made.
+    pub(super) fn duplicated(&self, duplicate: S) -> Self {
+        Self {
+            end: End::System(duplicate),
+            registrations: Registrations::default(),
+            settings: OnceLock::from(Arc::clone(self.settings())),
+        }
+    }
+
+    /// std's socket, for what need not wait.
+    #[inline]
+    pub(super) fn std(&self) -> &S {
+        match &self.end {
+            End::System(socket) => socket,
+            End::Taken => unreachable!("a converted socket is gone"),
+        }
+    }
+
+    /// Gives up the socket. The descriptor is as it was when it came.
+    pub(super) fn into_std(mut self) -> S {
+        self.deregister();
+        self.take_flag_back();
+        match std::mem::replace(&mut self.end, End::Taken) {
+            End::System(socket) => socket,
+            End::Taken => unreachable!("a converted socket is gone"),
+        }
+    }
+
+    fn deregister(&mut self) {
+        if let End::System(socket) = &self.end {
+            self.registrations.forget(socket.as_fd());
+        }
+    }
+
+    fn settings(&self) -> &Arc<Settings> {
+        self.settings.get_or_init(Arc::default)
+    }
+
+    /// How long a call may wait, if there is a limit.
+    pub(super) fn limit(&self, direction: Direction) -> Option<Duration> {
+        let nanos = self
+            .settings
+            .get()?
+            .limit(direction)
+            .load(Ordering::Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
+    pub(super) fn set_limit(&self, direction: Direction, limit: Option<Duration>) {
+        if limit.is_none() && self.settings.get().is_none() {
+            return;
+        }
+        let nanos = limit.map_or(0, |limit| {
+            u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)
+        });
+        self.settings()
+            .limit(direction)
+            .store(nanos, Ordering::Relaxed);
+    }
+
+    /// Whether the user asked for `WouldBlock` instead of waiting.
+    #[inline]
+    pub(super) fn never_waits(&self) -> bool {
+        self.settings
+            .get()
+            .is_some_and(|settings| settings.never_waits.load(Ordering::Relaxed))
+    }
+
+    /// Notes that the user has set or cleared `O_NONBLOCK`.
+    pub(super) fn set_never_waits(&self, on: bool) {
+        let settings = self.settings();
+        let flag = if on { THEIRS } else { UNKNOWN };
+        settings.flag.store(flag, Ordering::Release);
+        settings.never_waits.store(on, Ordering::Relaxed);
+    }
+
+    /// Sets `O_NONBLOCK`, for system calls that cannot be told not to wait in another way.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn borrow_flag(&self) -> io::Result<()> {
+        let settings = self.settings();
+        if settings.flag.load(Ordering::Acquire) == OURS {
+            return Ok(());
+        }
+        let fd = self.std().as_fd();
+        if socket::is_nonblocking(fd)? {
+            settings.flag.store(THEIRS, Ordering::Release);
+        } else {
+            socket::set_nonblocking(fd, true)?;
+            settings.flag.store(OURS, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn take_flag_back(&self) {
+        let Some(settings) = self.settings.get() else {
+            return;
+        };
+        let ours =
+            settings
+                .flag
+                .compare_exchange(OURS, UNKNOWN, Ordering::AcqRel, Ordering::Relaxed);
+        if ours.is_ok() {
+            // An open descriptor's own flags can always be changed.
+            let _changed = socket::set_nonblocking(self.std().as_fd(), false);
+        }
+    }
+
+    /// Makes a call that says `WouldBlock` where it would have to wait, and waits until it does not.
+    ///
+    /// `drained` looks at a result and says whether there is nothing left to take, so that the next call need
+    /// not even try.
+    ///
+    /// # Errors
+    /// What `attempt` says; `TimedOut` at the limit of the direction; what waiting says.
+    #[inline]
+    pub(super) fn transfer<R>(
+        &self,
+        direction: Direction,
+        drained: impl Fn(&R) -> bool,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let fd = self.std().as_fd();
+        if self.never_waits() {
+            return attempt(fd);
+        }
+        let Some(task) = park::current() else {
+            return self.block(direction, || attempt(fd));
+        };
+        park::spend(task);
+        let slot = self.registrations.slot(task);
+        let hopeless = slot.as_ref().is_some_and(|slot| match direction {
+            Direction::Read => slot.is_drained() || !slot.readers.is_empty(),
+            Direction::Write => !slot.writers.is_empty(),
+        });
+        if !hopeless {
+            match attempt(fd) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => {
+                    if let (Some(slot), Ok(result)) = (&slot, &result) {
+                        if drained(result) {
+                            slot.mark_drained();
+                        }
+                    }
+                    return result;
+                }
+            }
+        }
+        let limit = self.limit(direction);
+        waiting::wait(
+            task,
+            &self.registrations,
+            fd,
+            direction,
+            limit.map(|limit| waiting::deadline_in(task, limit)),
+            |slot| {
+                let result = attempt(fd);
+                if result.as_ref().is_ok_and(&drained) {
+                    slot.mark_drained();
+                }
+                result
+            },
+        )
+    }
+
+    /// Waits until a call that was begun already says something else than `WouldBlock`.
+    ///
+    /// # Errors
+    /// What `attempt` says; `TimedOut` at the limit; what waiting says.
+    pub(super) fn finish<R>(
+        &self,
+        task: TaskRef,
+        direction: Direction,
+        limit: Option<Duration>,
+        mut attempt: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        waiting::wait(
+            task,
+            &self.registrations,
+            self.std().as_fd(),
+            direction,
+            limit.map(|limit| waiting::deadline_in(task, limit)),
+            |_| attempt(self.std()),
+        )
+    }
+
+    /// The same on a plain thread, which is blocked meanwhile.
+    fn block<R>(
+        &self,
+        direction: Direction,
+        mut attempt: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        // A limit beyond the end of the clock is none.
+        let deadline = self
+            .limit(direction)
+            .and_then(|limit| Instant::now().checked_add(limit));
+        let reads = direction == Direction::Read;
+        loop {
+            match attempt() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if !socket::poll_one(self.std().as_fd(), reads, !reads, left)? {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+    }
+}
+
+impl<S: AsFd> Drop for Socket<S> {
+    fn drop(&mut self) {
+        self.deregister();
+    }
+}
+
+/// As std's socket says it.
+impl<S: AsFd + fmt::Debug> fmt::Debug for Socket<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.std().fmt(f)
+    }
+}

@@ -1,0 +1,297 @@
+//! A socket that takes TCP connections.
+//!
+//! `accept` cannot be told "do not wait", so the listener's own flag is set when the first task accepts,
+//! and taken back by conversions.
+//!
+//! Must never: name a system call, or let one bad connection end a server.
+#![expect(
+    unsafe_code,
+    reason = "`FromRawFd` is an unsafe trait method, as in std"
+)]
+
+use std::fmt;
+use std::io;
+use std::iter::FusedIterator;
+use std::net::{self, SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use super::TcpStream;
+use super::socket::Socket;
+use crate::scheduler::io::{self as waiting, Direction};
+use crate::scheduler::park;
+use crate::sys::{clock, socket};
+
+/// How long [`Incoming`] waits for a descriptor to become free: at first, and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A socket that takes TCP connections, as [`std::net::TcpListener`], waiting instead of blocking.
+///
+/// It is closed when it is dropped.
+///
+/// ```
+/// use std::io::{self, Read, Write};
+/// use greenroom::net::{TcpListener, TcpStream};
+/// use greenroom::{run, spawn};
+///
+/// fn echo(mut stream: TcpStream) -> io::Result<u64> {
+///     let mut back = stream.try_clone()?;
+///     io::copy(&mut stream, &mut back)
+/// }
+///
+/// run(|| {
+///     let listener = TcpListener::bind("127.0.0.1:0")?;
+///     let address = listener.local_addr()?;
+///     spawn(move || {
+///         for stream in listener.incoming() {
+///             let stream = stream?;
+///             spawn(move || echo(stream)); // a task for each connection
+///         }
+///         Ok::<(), io::Error>(())
+///     });
+///     let mut stream = TcpStream::connect(address)?;
+///     stream.write_all(b"hello")?;
+///     stream.read_exact(&mut [0; 5])
+/// })?;
+/// # Ok::<(), io::Error>(())
+/// ```
+///
+/// # The descriptor's flag
+///
+/// When a task accepts, `O_NONBLOCK` is set, which all duplicates of the descriptor share: while the
+/// listener is used, a duplicate in std's hands may say `WouldBlock`. Converting the listener into std's
+/// type clears the flag again.
+pub struct TcpListener(Socket<net::TcpListener>);
+
+impl TcpListener {
+    /// A listener on the first of some addresses that is free. Port 0 takes any free port.
+    ///
+    /// As in std, `SO_REUSEADDR` is set on Unix, so that a server that was ended can start anew at once.
+    /// It does not wait; but looking up a name blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` for a port somebody listens on; else what the system says of the last address.
+    pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
+        net::TcpListener::bind(addr).map(Self::from)
+    }
+
+    /// The address listened on, with the port that was chosen.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.std().local_addr()
+    }
+
+    /// A second handle of the same listener, with a descriptor of its own. Each connection goes to one of them.
+    ///
+    /// # Errors
+    ///
+    /// If the process has no descriptor left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let duplicate = self.0.std().try_clone()?;
+        Ok(Self(self.0.duplicated(duplicate)))
+    }
+
+    /// Waits for a connection, and takes it.
+    ///
+    /// A connection that broke before it was taken is passed over.
+    ///
+    /// # Errors
+    ///
+    /// When the process or the system is out of descriptors or memory. The connection is not lost: a later
+    /// call takes it. [`incoming`](Self::incoming) does that by itself.
+    ///
+    /// # Scheduling
+    ///
+    /// With a connection there it goes on at once; one of every 128 calls lets the other tasks run first. Else the
+    /// others run. Tasks that wait are served in order.
+    ///
+    /// # Cancellation
+    ///
+    /// Unwinds when the task was cancelled; no connection is lost. While the task unwinds, it returns an
+    /// error instead of waiting.
+    pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let in_task = park::current().is_some();
+        let (socket, address) = self.0.transfer(
+            Direction::Read,
+            |_| false,
+            |fd| {
+                if in_task {
+                    self.0.borrow_flag()?;
+                }
+                loop {
+                    match socket::accept(fd) {
+                        Err(error) if socket::is_connections_own(&error) => {}
+                        result => return result,
+                    }
+                }
+            },
+        )?;
+        let stream = TcpStream::fresh(net::TcpStream::from(socket));
+        match address {
+            Some(address) => Ok((stream, address)),
+            None => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the peer has no internet address",
+            )),
+        }
+    }
+
+    /// Connections, one after the other, for ever: what a server loops over.
+    ///
+    /// Each is what [`accept`](Self::accept) gives, but for one thing: when the process or the system is out of
+    /// descriptors or memory, it waits (1 ms, then longer, up to 100 ms) and tries again, until some of those
+    /// in use are given back. Connections wait in the system's queue meanwhile. So
+    /// `let stream = stream?;` in the loop ends a server only for reasons that will not pass.
+    ///
+    /// # Scheduling
+    ///
+    /// As [`accept`](Self::accept).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming { listener: self }
+    }
+
+    /// Sets `IP_TTL` for the connections taken: how many routers a packet may pass.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.0.std().set_ttl(ttl)
+    }
+
+    /// The value of `IP_TTL`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.0.std().ttl()
+    }
+
+    /// Fetches and clears the error that waits in the socket.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be asked.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.0.std().take_error()
+    }
+
+    /// Makes `accept` return `WouldBlock` instead of waiting, or wait again.
+    ///
+    /// As in std it holds for all handles of the listener, and it sets or clears `O_NONBLOCK`.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.0.std().set_nonblocking(nonblocking)?;
+        self.0.set_never_waits(nonblocking);
+        Ok(())
+    }
+
+    /// Waits in the hope that a descriptor becomes free.
+    fn pause(&self, length: Duration) -> io::Result<()> {
+        match park::current() {
+            Some(task) => waiting::pause(task, self.as_fd(), length),
+            None => {
+                clock::sleep_nanos(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The connections of a listener: see [`TcpListener::incoming`].
+#[derive(Debug)]
+#[must_use = "connections are taken by iterating"]
+pub struct Incoming<'a> {
+    listener: &'a TcpListener,
+}
+
+impl Iterator for Incoming<'_> {
+    type Item = io::Result<TcpStream>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.listener.accept() {
+                Err(error) if socket::is_exhaustion(&error) && !self.listener.0.never_waits() => {
+                    if self.listener.pause(pause).is_err() {
+                        return Some(Err(error));
+                    }
+                    pause = LONGEST_PAUSE.min(pause * 2);
+                }
+                result => return Some(result.map(|(stream, _)| stream)),
+            }
+        }
+    }
+}
+
+impl FusedIterator for Incoming<'_> {}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Changes nothing of the descriptor. Where `O_NONBLOCK` is set it stays so, and does not keep calls from waiting.
+impl From<net::TcpListener> for TcpListener {
+    fn from(listener: net::TcpListener) -> Self {
+        Self(Socket::new(listener))
+    }
+}
+
+/// Ends what runtimes know of the descriptor, which is as it was when it came.
+impl From<TcpListener> for net::TcpListener {
+    fn from(listener: TcpListener) -> Self {
+        listener.0.into_std()
+    }
+}
+
+impl From<OwnedFd> for TcpListener {
+    fn from(fd: OwnedFd) -> Self {
+        net::TcpListener::from(fd).into()
+    }
+}
+
+impl From<TcpListener> for OwnedFd {
+    fn from(listener: TcpListener) -> Self {
+        listener.0.into_std().into()
+    }
+}
+
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.std().as_fd()
+    }
+}
+
+impl AsRawFd for TcpListener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.std().as_raw_fd()
+    }
+}
+
+impl IntoRawFd for TcpListener {
+    fn into_raw_fd(self) -> RawFd {
+        self.0.into_std().into_raw_fd()
+    }
+}
+
+impl FromRawFd for TcpListener {
+    unsafe fn from_raw_fd(fd: RawFd) -> Self {
+        // SAFETY: the caller's duty is the same: the descriptor is open, and theirs to give away.
+        unsafe { net::TcpListener::from_raw_fd(fd) }.into()
+    }
+}
