@@ -17,6 +17,8 @@ pub mod sync;
 mod sys;
 #[cfg(feature = "runtime")]
 mod task;
+#[cfg(feature = "testing")]
+pub mod testing;
 #[cfg(feature = "time")]
 mod time;
 #[cfg(feature = "runtime")]
