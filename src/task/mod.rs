@@ -8,14 +8,13 @@ mod handle;
 use std::fmt;
 use std::io;
 use std::task::Waker;
-use std::time::Duration;
 
 pub use builder::Builder;
 pub use handle::JoinHandle;
 
 use crate::id::TaskId;
 use crate::scheduler::spawn::TaskName;
-use crate::scheduler::{RunError, Runtime, current, park};
+use crate::scheduler::{RunError, Runtime, park};
 
 /// Runs `main` as a task in a new [`Runtime`], and everything it spawns; returns
 /// what it returned.
@@ -177,12 +176,6 @@ pub fn try_current() -> Option<Task> {
 #[must_use]
 pub fn in_task() -> bool {
     park::current().is_some()
-}
-
-/// The time of the clock in force since it was started: on a virtual clock, the
-/// time slept.
-pub(crate) fn clock_elapsed() -> Option<Duration> {
-    current::core().map(|core| core.clock().elapsed())
 }
 
 /// A task, to be unparked by others of its thread. It does not keep the task's

@@ -35,6 +35,7 @@ impl Instant {
     /// A moment that never comes.
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
+    #[cfg(test)]
     pub(crate) fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }

@@ -66,6 +66,7 @@ impl<T> Timers<T> {
     }
 
     /// How many deadlines are waited for.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }
