@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// How a task ended that returned nothing.
 ///
@@ -16,13 +17,14 @@ use std::fmt;
 pub struct JoinError(Kind);
 
 enum Kind {
-    Panicked(Box<dyn Any + Send>),
+    /// The lock makes the error `Sync`, so that it goes through `?` anywhere.
+    Panicked(Mutex<Box<dyn Any + Send>>),
     Cancelled,
 }
 
 impl JoinError {
     pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Self {
-        Self(Kind::Panicked(payload))
+        Self(Kind::Panicked(Mutex::new(payload)))
     }
 
     pub(crate) fn cancelled() -> Self {
@@ -63,17 +65,22 @@ impl JoinError {
     /// Gives itself back if the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match self.0 {
-            Kind::Panicked(payload) => Ok(payload),
+            Kind::Panicked(payload) => {
+                Ok(payload.into_inner().unwrap_or_else(PoisonError::into_inner))
+            }
             Kind::Cancelled => Err(self),
         }
     }
 
-    fn message(&self) -> Option<&str> {
+    fn message(&self) -> Option<String> {
         let Kind::Panicked(payload) = &self.0 else {
             return None;
         };
-        let text = payload.downcast_ref::<&'static str>().copied();
-        text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        let payload = payload.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = payload
+            .downcast_ref::<&'static str>()
+            .map(ToString::to_string);
+        text.or_else(|| payload.downcast_ref::<String>().cloned())
     }
 }
 

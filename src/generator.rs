@@ -37,7 +37,7 @@ use crate::coroutine::{CloseError, Coroutine, CoroutineBuilder, CoroutineState, 
 ///
 /// A body that has not ended is unwound: its destructors run. See
 /// [`Coroutine`](crate::Coroutine#dropping).
-pub struct Generator<T: 'static, R: 'static = ()> {
+pub struct Generator<T, R = ()> {
     coroutine: Coroutine<(), T, R>,
     result: Option<R>,
 }
@@ -49,11 +49,13 @@ pub struct Generator<T: 'static, R: 'static = ()> {
 /// If there is no memory for the stack; [`CoroutineBuilder::generator`] returns
 /// an error instead.
 #[track_caller]
-pub fn generator<T, R>(body: impl FnOnce(&Yielder<(), T>) -> R + 'static) -> Generator<T, R> {
+pub fn generator<T: 'static, R: 'static>(
+    body: impl FnOnce(&Yielder<(), T>) -> R + 'static,
+) -> Generator<T, R> {
     Generator::new(body)
 }
 
-impl<T, R> Generator<T, R> {
+impl<T: 'static, R: 'static> Generator<T, R> {
     /// A generator with a stack of the default size.
     ///
     /// # Panics
@@ -66,7 +68,9 @@ impl<T, R> Generator<T, R> {
             Err(error) => panic!("no stack for a generator: {error}"),
         }
     }
+}
 
+impl<T, R> Generator<T, R> {
     /// What the body returned, once; `None` before its end, and after it was
     /// closed.
     pub fn result(&mut self) -> Option<R> {
@@ -109,6 +113,13 @@ impl<T> Generator<T> {
     /// let tree = Tree { left: leaf(1), value: 2, right: leaf(3) };
     /// let sum: u32 = Generator::scope(|y| walk(&tree, y), |values| values.sum());
     /// assert_eq!(sum, 6);
+    ///
+    /// let words = vec!["to".to_owned(), "be".to_owned()];
+    /// let long: Vec<&str> = Generator::scope(
+    ///     |y| words.iter().for_each(|word| y.yield_(word.as_str())),
+    ///     |values| values.collect(), // what is yielded may borrow too
+    /// );
+    /// assert_eq!(long, ["to", "be"]);
     /// ```
     ///
     /// The iterator cannot leave:
@@ -142,7 +153,7 @@ impl CoroutineBuilder {
     ///
     /// As [`coroutine`](Self::coroutine).
     #[track_caller]
-    pub fn generator<T, R>(
+    pub fn generator<T: 'static, R: 'static>(
         self,
         body: impl FnOnce(&Yielder<(), T>) -> R + 'static,
     ) -> std::io::Result<Generator<T, R>> {

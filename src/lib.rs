@@ -1,5 +1,21 @@
 //! Stackful coroutines.
 
+#![cfg_attr(
+    not(all(feature = "net", feature = "sync", feature = "time")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "the lower rooms serve optional ones that are left out"
+    )
+)]
+#[cfg(all(
+    feature = "runtime",
+    not(all(stacks = "slab", any(reactor = "epoll", reactor = "kqueue")))
+))]
+compile_error!(
+    "greenroom's runtime needs epoll or kqueue; with default-features = false coroutines and generators are left"
+);
+
 pub mod coroutine;
 #[cfg(feature = "runtime")]
 mod error;

@@ -84,7 +84,7 @@ impl CoroutineBuilder {
     /// `OutOfMemory` when there is no memory, address space or mapping left for
     /// the stack, naming the limit.
     #[track_caller]
-    pub fn coroutine<In, Out, Ret>(
+    pub fn coroutine<In: 'static, Out: 'static, Ret: 'static>(
         self,
         body: impl FnOnce(&Yielder<In, Out>, In) -> Ret + 'static,
     ) -> io::Result<Coroutine<In, Out, Ret>> {

@@ -11,16 +11,15 @@
 )]
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
-use super::pool::Pool;
-use super::stack::{LentStack, PooledStack, give_back};
-use crate::sys::stack::{StackHeader, Use};
+use corosensei::stack::{Stack, StackPointer};
 
-/// Captures above this many bytes (corosensei copies up to 1,024 to the new
-/// stack), or aligned above this, are boxed.
-pub(super) const LARGEST_CAPTURE: usize = 1024;
-pub(super) const LARGEST_ALIGNMENT: usize = 16;
+use super::object::{LARGEST_ALIGNMENT, LARGEST_CAPTURE};
+use super::pool::Pool;
+use super::stack::PooledStack;
+use crate::sys::stack::{StackHeader, Use};
 
 /// A stack that a fiber will run on, with room set aside for a `T` at its top.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl<T> FiberStack<T> {
         header.used_for.set(used_for);
         header.name.set((0, 0));
         header.attention.set(0);
-        let room = stack.reserve::<T>();
+        let room = stack.reserve::<T>()?;
         Ok(Self { stack, room })
     }
 
@@ -58,6 +57,52 @@ impl<T> FiberStack<T> {
     #[inline]
     pub(crate) fn header(&self) -> NonNull<StackHeader> {
         self.stack.header()
+    }
+}
+
+/// A stack lent to a coroutine that lies on it itself. It goes back to the pool
+/// by hand, after the coroutine has been dropped; forgotten, it is leaked.
+#[derive(Debug)]
+struct LentStack {
+    header: NonNull<StackHeader>,
+    base: StackPointer,
+}
+
+impl PooledStack {
+    /// Lends the stack.
+    #[inline]
+    fn lend(self) -> LentStack {
+        let this = ManuallyDrop::new(self);
+        LentStack {
+            header: this.header,
+            base: this.base,
+        }
+    }
+}
+
+/// Gives a lent stack back.
+///
+/// # Safety
+///
+/// It is a lent stack of this pool, and nothing on it is used again.
+#[inline(always)]
+unsafe fn give_back(pool: &Pool, stack: NonNull<StackHeader>) {
+    // SAFETY: the caller's duty.
+    unsafe { pool.release(stack) };
+}
+
+// SAFETY: as for the stack it was made of.
+unsafe impl Stack for LentStack {
+    #[inline]
+    fn base(&self) -> StackPointer {
+        self.base
+    }
+
+    #[inline]
+    fn limit(&self) -> StackPointer {
+        // SAFETY: the record is readable as long as the stack is not given back.
+        let bottom = unsafe { self.header.as_ref() }.bottom;
+        StackPointer::new(bottom).expect("a stack does not reach address zero")
     }
 }
 

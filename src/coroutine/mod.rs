@@ -29,14 +29,21 @@ mod builder;
 mod error;
 #[cfg(feature = "runtime")]
 pub(crate) mod fiber;
-#[cfg(not(feature = "runtime"))]
-mod fiber;
 mod object;
+#[cfg(stacks = "slab")]
 pub(crate) mod pool;
 pub(crate) mod scoped;
+#[cfg(stacks = "slab")]
 mod stack;
+#[cfg(stacks = "system")]
+mod system;
 mod unstarted;
 mod yielder;
+
+#[cfg(stacks = "system")]
+use system::{Pool, PooledStack};
+#[cfg(stacks = "slab")]
+use {pool::Pool, stack::PooledStack};
 
 pub use builder::{CoroutineBuilder, DEFAULT_GUARD_SIZE, DEFAULT_STACK_SIZE};
 pub use error::{CloseError, ResumeError, ThrowError, Thrown};

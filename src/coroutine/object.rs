@@ -11,18 +11,37 @@ use std::cell::{Cell, UnsafeCell};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
 use super::builder::CoroutineBuilder;
 use super::error::{CloseError, ResumeError, ThrowError, Thrown};
-use super::fiber::{LARGEST_ALIGNMENT, LARGEST_CAPTURE};
-use super::pool::Pool;
-use super::stack::PooledStack;
-use super::unstarted;
-use super::yielder::{CLOSE, Closing, Packet, SIGNAL, THROW, Yielder, thrown};
+use super::yielder::{CLOSE, Closing, Packet, SIGNAL, THROW, UNWINDING, Yielder, thrown};
+use super::{Pool, PooledStack, unstarted};
 use crate::sys::stack::{StackHeader, Use};
+
+/// Captures above this many bytes (corosensei copies up to 1,024 to the new
+/// stack), or aligned above this, are boxed.
+pub(super) const LARGEST_CAPTURE: usize = 1024;
+pub(super) const LARGEST_ALIGNMENT: usize = 16;
+
+/// Bytes that must be left for frames and captures when everything else has
+/// found its place.
+pub(super) const LEAST_STACK: usize = 4096 + LARGEST_CAPTURE;
+
+/// The error for a value that does not fit on the stack it is sent to.
+#[cold]
+pub(super) fn too_large<T>() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!(
+            "a value of {} bytes, aligned to {}, leaves no room on the stack it is sent to",
+            size_of::<T>(),
+            align_of::<T>()
+        ),
+    )
+}
 
 /// How often a dropped coroutine is unwound again after it yielded instead of ending.
 const MOST_REFUSALS: u32 = 64;
@@ -96,7 +115,7 @@ pub(super) enum Outcome<Ret> {
 /// that keeps yielding instead of ending is closed again, 64 times; then the
 /// process aborts and names it. With `panic = "abort"` nothing can be unwound: a
 /// suspended coroutine that is dropped is leaked, with its stack.
-pub struct Coroutine<In: 'static, Out: 'static, Ret: 'static = ()> {
+pub struct Coroutine<In, Out, Ret = ()> {
     inner: Inner<In, Out, Ret>,
 }
 
@@ -104,7 +123,8 @@ pub struct Coroutine<In: 'static, Out: 'static, Ret: 'static = ()> {
 pub(crate) struct Inner<In, Out, Ret> {
     raw: UnsafeCell<ManuallyDrop<Raw<Out, Ret>>>,
     header: NonNull<StackHeader>,
-    packet: NonNull<Packet<In>>,
+    packet: NonNull<Packet>,
+    input: NonNull<In>,
     status: Cell<Status>,
     /// Whether the body borrows: then it must not be leaked instead of unwound.
     borrows: bool,
@@ -115,7 +135,7 @@ pub(crate) struct Inner<In, Out, Ret> {
 
 type Raw<Out, Ret> = corosensei::Coroutine<(), Out, Outcome<Ret>, PooledStack>;
 
-impl<In, Out, Ret> Coroutine<In, Out, Ret> {
+impl<In: 'static, Out: 'static, Ret: 'static> Coroutine<In, Out, Ret> {
     /// A coroutine that will run `body` on a stack of the default size.
     ///
     /// The body's second argument is the value of the first resume. See
@@ -133,11 +153,12 @@ impl<In, Out, Ret> Coroutine<In, Out, Ret> {
     }
 
     /// A builder: name, stack size, guard size.
-    #[must_use]
     pub fn builder() -> CoroutineBuilder {
         CoroutineBuilder::new()
     }
+}
 
+impl<In, Out, Ret> Coroutine<In, Out, Ret> {
     pub(super) fn from_inner(inner: Inner<In, Out, Ret>) -> Self {
         Self { inner }
     }
@@ -194,6 +215,12 @@ impl<In, Out, Ret> Coroutine<In, Out, Ret> {
     /// # Panics
     ///
     /// A panic of the body goes on here.
+    ///
+    /// # Aborts
+    ///
+    /// A body that is suspended in a destructor while it unwinds from a panic of
+    /// its own cannot be unwound again. Closing it, throwing into it or dropping
+    /// it is a panic in a destructor during a panic: Rust aborts the process.
     pub fn close(&self) -> Result<Option<Ret>, CloseError<Out>> {
         self.inner.close()
     }
@@ -245,11 +272,10 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
         record
             .name
             .set((text.as_ptr().expose_provenance(), text.len()));
-        let packet = stack.reserve::<Packet<In>>();
+        let packet = stack.reserve::<Packet>()?;
+        let input = stack.reserve::<In>()?;
         let empty = Packet {
-            input: UnsafeCell::new(MaybeUninit::uninit()),
             thrown: Cell::new(None),
-            unwinding: Cell::new(false),
             resumer_panicking: Cell::new(false),
             drop_panic: Cell::new(None),
         };
@@ -264,14 +290,14 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
             let yielder = Yielder {
                 header,
                 packet,
+                input,
                 raw: NonNull::from(raw),
             };
-            // SAFETY: the packet lies on this stack.
-            let input = unsafe { packet.as_ref() }.input.get();
             // SAFETY: the first resume wrote the value just before it came here.
-            let first = unsafe { (*input).assume_init_read() };
+            let first = unsafe { input.read() };
             let body = body.take();
-            classify(catch_unwind(AssertUnwindSafe(|| body(&yielder, first))))
+            let ended = catch_unwind(AssertUnwindSafe(|| body(&yielder, first)));
+            classify(ended, packet.addr().get())
         });
         let raw = if size_of_val(&root) > LARGEST_CAPTURE || align_of_val(&root) > LARGEST_ALIGNMENT
         {
@@ -286,6 +312,7 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
             raw: UnsafeCell::new(ManuallyDrop::new(raw)),
             header,
             packet,
+            input,
             status: Cell::new(Status::Created),
             borrows,
             name,
@@ -301,10 +328,9 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
             Status::Running => return Err(ResumeError::Running(value)),
             Status::Created | Status::Suspended => {}
         }
-        // SAFETY: the body has not ended, so its stack and packet are there.
-        let input = unsafe { self.packet.as_ref() }.input.get();
-        // SAFETY: nobody reads the input while the body is suspended.
-        unsafe { (*input).write(value) };
+        // SAFETY: the body has not ended, so its stack is there, and nobody reads
+        // the input while it is suspended.
+        unsafe { self.input.write(value) };
         match self.switch() {
             corosensei::CoroutineResult::Yield(out) => {
                 self.status.set(Status::Suspended);
@@ -331,10 +357,12 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
         match outcome {
             Outcome::Returned(value) => Ok(CoroutineState::Complete(value)),
             Outcome::Panicked(payload) => resume_unwind(payload),
-            // Only a body that stored what it caught, and unwound with it later,
-            // comes here without a throw or a close.
+            // The body yielded in a destructor while it was thrown into or closed, and
+            // this resume let it unwind to its end.
             Outcome::Thrown(value) => resume_unwind(Box::new(value)),
-            Outcome::Closed => resume_unwind(Box::new(Closing)),
+            Outcome::Closed => {
+                panic!("the coroutine was resumed while it was being closed, and has ended")
+            }
         }
     }
 
@@ -369,7 +397,7 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
         }
         // SAFETY: the body is suspended, so its stack and packet are there.
         let packet = unsafe { self.packet.as_ref() };
-        if packet.unwinding.get() {
+        if self.is_unwinding() {
             return Err(ThrowError::Unwinding(value));
         }
         packet.thrown.set(Some(value));
@@ -385,7 +413,7 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
                 resume_unwind(payload)
             }
             corosensei::CoroutineResult::Return(Outcome::Closed) => {
-                resume_unwind(Box::new(Closing))
+                panic!("the coroutine was thrown into while it was being closed, and has ended")
             }
         }
     }
@@ -400,8 +428,7 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
             }
             Status::Suspended => {}
         }
-        // SAFETY: the body is suspended, so its stack and packet are there.
-        if unsafe { self.packet.as_ref() }.unwinding.get() {
+        if self.is_unwinding() {
             return Err(CloseError::Unwinding);
         }
         match self.signal(CLOSE) {
@@ -417,9 +444,17 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
         }
     }
 
+    /// Whether a suspended body is known to be unwinding: it yielded in a
+    /// destructor while it was thrown into or closed.
+    fn is_unwinding(&self) -> bool {
+        // SAFETY: the body is suspended, so its stack and record are there.
+        let record = unsafe { self.header.as_ref() };
+        record.attention.get() & UNWINDING != 0
+    }
+
     /// Resumes the body with a signal instead of a value.
     fn signal(&self, signal: u32) -> corosensei::CoroutineResult<Out, Outcome<Ret>> {
-        // SAFETY: the body is suspended, so its stack, record and packet are there.
+        // SAFETY: the body is suspended, so its stack and record are there.
         let record = unsafe { self.header.as_ref() };
         // SAFETY: as above.
         let packet = unsafe { self.packet.as_ref() };
@@ -481,12 +516,12 @@ where
 
 /// A body that may be dropped unrun. Its destructor must not unwind out of
 /// corosensei's drop, so a panic is left in the packet.
-struct Unrun<F, In> {
+struct Unrun<F> {
     body: ManuallyDrop<F>,
-    packet: NonNull<Packet<In>>,
+    packet: NonNull<Packet>,
 }
 
-impl<F, In> Unrun<F, In> {
+impl<F> Unrun<F> {
     fn take(self) -> F {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: `this` is not dropped, so the body is taken once.
@@ -494,7 +529,7 @@ impl<F, In> Unrun<F, In> {
     }
 }
 
-impl<F, In> Drop for Unrun<F, In> {
+impl<F> Drop for Unrun<F> {
     fn drop(&mut self) {
         // SAFETY: `take` forgets self, so the body is still here.
         let dropped = catch_unwind(AssertUnwindSafe(|| unsafe {
@@ -517,15 +552,15 @@ fn fatal(why: &str) -> ! {
 }
 
 /// Sorts the ways a body ends.
-fn classify<Ret>(ended: std::thread::Result<Ret>) -> Outcome<Ret> {
+///
+/// A body that lets another coroutine's closing pass through it has panicked.
+fn classify<Ret>(ended: std::thread::Result<Ret>, closing: usize) -> Outcome<Ret> {
     match ended {
         Ok(value) => Outcome::Returned(value),
-        Err(payload) => match payload.downcast::<Closing>() {
-            Ok(_) => Outcome::Closed,
-            Err(payload) => match payload.downcast::<Thrown>() {
-                Ok(value) => Outcome::Thrown(*value),
-                Err(payload) => Outcome::Panicked(payload),
-            },
+        Err(payload) if payload.downcast_ref() == Some(&Closing(closing)) => Outcome::Closed,
+        Err(payload) => match payload.downcast::<Thrown>() {
+            Ok(value) => Outcome::Thrown(*value),
+            Err(payload) => Outcome::Panicked(payload),
         },
     }
 }

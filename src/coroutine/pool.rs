@@ -132,6 +132,7 @@ pub(super) unsafe fn release(stack: NonNull<StackHeader>) {
     });
 }
 
+#[cfg(feature = "testing")]
 /// How many stacks of this thread are in use, for tests and counters.
 pub(crate) fn stacks_in_use() -> usize {
     POOL.try_with(|pool| pool.stacks().classes.iter().map(|class| class.live).sum())

@@ -23,7 +23,7 @@ pub struct ScopedCoroutine<'s, In, Out, Ret = ()> {
     inner: &'s mut Inner<In, Out, Ret>,
 }
 
-impl<In: 'static, Out: 'static, Ret: 'static> Coroutine<In, Out, Ret> {
+impl<In, Out, Ret> Coroutine<In, Out, Ret> {
     /// Runs `use_` with a coroutine whose body may borrow from here. When `use_`
     /// returns or panics, the body is closed, however the handle was treated.
     ///

@@ -7,11 +7,11 @@
 #![expect(unsafe_code, reason = "vouches for stack memory")]
 
 use std::io;
-use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
 use corosensei::stack::{Stack, StackPointer};
 
+use super::object::{LEAST_STACK, too_large};
 use super::pool::{self, Pool};
 use crate::sys::stack::StackHeader;
 
@@ -19,8 +19,8 @@ use crate::sys::stack::StackHeader;
 /// was reserved.
 #[derive(Debug)]
 pub(super) struct PooledStack {
-    header: NonNull<StackHeader>,
-    base: StackPointer,
+    pub(super) header: NonNull<StackHeader>,
+    pub(super) base: StackPointer,
 }
 
 impl PooledStack {
@@ -42,13 +42,19 @@ impl PooledStack {
 
     /// Sets room for a `T` aside, between the record and the first frame.
     ///
-    /// The room is not initialised, and lives as long as the stack is held.
+    /// The room is not initialised, and lives as long as the stack is held. The
+    /// error is of kind `InvalidInput`: the `T` leaves no stack to run on.
     #[inline]
-    pub(super) fn reserve<T>(&mut self) -> NonNull<T> {
+    pub(super) fn reserve<T>(&mut self) -> io::Result<NonNull<T>> {
         let align = align_of::<T>().max(corosensei::stack::STACK_ALIGNMENT);
-        let address = (self.base.get() - size_of::<T>()) & !(align - 1);
-        self.base = StackPointer::new(address).expect("a stack does not reach address zero");
-        self.header.cast::<T>().with_addr(self.base)
+        let base = self.base.get().checked_sub(size_of::<T>());
+        let base = base.map_or(0, |address| address & !(align - 1));
+        let lowest = self.limit().get() + LEAST_STACK;
+        match StackPointer::new(base).filter(|base| base.get() >= lowest) {
+            Some(base) => self.base = base,
+            None => return Err(too_large::<T>()),
+        }
+        Ok(self.header.cast::<T>().with_addr(self.base))
     }
 }
 
@@ -63,52 +69,6 @@ unsafe impl Stack for PooledStack {
     #[inline]
     fn limit(&self) -> StackPointer {
         // SAFETY: the record is readable as long as the stack is held.
-        let bottom = unsafe { self.header.as_ref() }.bottom;
-        StackPointer::new(bottom).expect("a stack does not reach address zero")
-    }
-}
-
-/// A stack lent to a coroutine that lies on it itself. It goes back to the pool
-/// by hand, after the coroutine has been dropped; forgotten, it is leaked.
-#[derive(Debug)]
-pub(super) struct LentStack {
-    header: NonNull<StackHeader>,
-    base: StackPointer,
-}
-
-impl PooledStack {
-    /// Lends the stack.
-    #[inline]
-    pub(super) fn lend(self) -> LentStack {
-        let this = ManuallyDrop::new(self);
-        LentStack {
-            header: this.header,
-            base: this.base,
-        }
-    }
-}
-
-/// Gives a lent stack back.
-///
-/// # Safety
-///
-/// It is a lent stack of this pool, and nothing on it is used again.
-#[inline(always)]
-pub(super) unsafe fn give_back(pool: &Pool, stack: NonNull<StackHeader>) {
-    // SAFETY: the caller's duty.
-    unsafe { pool.release(stack) };
-}
-
-// SAFETY: as for the stack it was made of.
-unsafe impl Stack for LentStack {
-    #[inline]
-    fn base(&self) -> StackPointer {
-        self.base
-    }
-
-    #[inline]
-    fn limit(&self) -> StackPointer {
-        // SAFETY: the record is readable as long as the stack is not given back.
         let bottom = unsafe { self.header.as_ref() }.bottom;
         StackPointer::new(bottom).expect("a stack does not reach address zero")
     }

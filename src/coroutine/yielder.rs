@@ -10,8 +10,7 @@
 )]
 
 use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
-use std::mem::MaybeUninit;
+use std::cell::Cell;
 use std::panic::resume_unwind;
 use std::ptr::NonNull;
 
@@ -25,26 +24,27 @@ pub(super) const SIGNAL: u32 = 0b11;
 pub(super) const THROW: u32 = 0b01;
 /// Unwind.
 pub(super) const CLOSE: u32 = 0b10;
+/// The body is suspended in a destructor while it unwinds from a throw or close:
+/// it must not be unwound again. The next yield looks again.
+pub(super) const UNWINDING: u32 = 0b100;
 /// Each scope that is open on this stack adds this much to `attention`.
-pub(super) const SCOPE: u32 = 0b100;
+pub(super) const SCOPE: u32 = 0b1000;
 
-/// What passes inwards. It lies on the coroutine's own stack.
-pub(super) struct Packet<In> {
-    /// Written by every resume, read once by the yield it wakes.
-    pub(super) input: UnsafeCell<MaybeUninit<In>>,
+/// What passes inwards besides the value sent. It lies on the coroutine's own
+/// stack, and the room for that value beside it.
+pub(super) struct Packet {
     /// Set before a throw.
     pub(super) thrown: Cell<Option<Thrown>>,
-    /// Whether the body is suspended while it unwinds: it must not be unwound again.
-    pub(super) unwinding: Cell<bool>,
     /// Whether the resumer was unwinding when it last threw or closed.
     pub(super) resumer_panicking: Cell<bool>,
     /// What a body that was dropped unrun panicked with.
     pub(super) drop_panic: Cell<Option<Box<dyn Any + Send>>>,
 }
 
-/// Unwinds a body that is being closed. Never seen by users but through
-/// `catch_unwind`.
-pub(super) struct Closing;
+/// Unwinds a body that is being closed: the address of its packet tells whose.
+/// Never seen by users but through `catch_unwind`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Closing(pub(super) usize);
 
 /// The inner end of a [`Coroutine`]: its body yields with it.
 ///
@@ -52,7 +52,9 @@ pub(super) struct Closing;
 /// at the reference in safe code, so every yield checks and panics otherwise.
 pub struct Yielder<In, Out> {
     pub(super) header: NonNull<StackHeader>,
-    pub(super) packet: NonNull<Packet<In>>,
+    pub(super) packet: NonNull<Packet>,
+    /// Written by every resume, read once by the yield it wakes.
+    pub(super) input: NonNull<In>,
     pub(super) raw: NonNull<corosensei::Yielder<(), Out>>,
 }
 
@@ -100,7 +102,7 @@ impl<In, Out> Yielder<In, Out> {
         match self.exchange(value) {
             Resumed::Value(value) => value,
             Resumed::Thrown(thrown) => resume_unwind(Box::new(thrown)),
-            Resumed::Close => resume_unwind(Box::new(Closing)),
+            Resumed::Close => self.unwind(),
         }
     }
 
@@ -119,7 +121,7 @@ impl<In, Out> Yielder<In, Out> {
         match self.exchange(value) {
             Resumed::Value(value) => Ok(value),
             Resumed::Thrown(thrown) => Err(thrown),
-            Resumed::Close => resume_unwind(Box::new(Closing)),
+            Resumed::Close => self.unwind(),
         }
     }
 
@@ -167,7 +169,7 @@ impl<In, Out> Yielder<In, Out> {
                     Err(error) => panic!("yield_from: {error}"),
                 },
                 Resumed::Close => match inner.close() {
-                    Ok(_) => resume_unwind(Box::new(Closing)),
+                    Ok(_) => self.unwind(),
                     Err(CloseError::Yielded(out)) => CoroutineState::Yielded(out),
                     Err(error) => panic!("yield_from: {error}"),
                 },
@@ -190,14 +192,19 @@ impl<In, Out> Yielder<In, Out> {
         if header.attention.get() & SIGNAL != 0 {
             return self.signalled(header);
         }
-        // SAFETY: the packet was set up before the body began, on its stack.
-        let input = unsafe { self.packet.as_ref() }.input.get();
         // SAFETY: `resume` wrote the value just before it switched here, and
         // nothing else reads it.
-        Resumed::Value(unsafe { (*input).assume_init_read() })
+        Resumed::Value(unsafe { self.input.read() })
     }
 
-    /// A yield is refused, or happens while the body is thrown into or closed.
+    /// Unwinds the body, which is being closed.
+    #[cold]
+    fn unwind(&self) -> ! {
+        resume_unwind(Box::new(Closing(self.packet.addr().get())))
+    }
+
+    /// A yield is refused, or happens while something unwinds or the body is
+    /// thrown into or closed.
     #[cold]
     fn look_closer(&self, header: &StackHeader) {
         assert!(
@@ -211,9 +218,14 @@ impl<In, Out> Yielder<In, Out> {
         );
         // SAFETY: the packet was set up before the body began, on its stack.
         let packet = unsafe { self.packet.as_ref() };
-        packet
-            .unwinding
-            .set(std::thread::panicking() && !packet.resumer_panicking.get());
+        // A resumer that unwinds itself makes `panicking` tell nothing about us.
+        let theirs = attention & SIGNAL != 0 && packet.resumer_panicking.get();
+        let ours = if std::thread::panicking() && !theirs {
+            UNWINDING
+        } else {
+            0
+        };
+        header.attention.set((attention & !UNWINDING) | ours);
     }
 
     #[cold]

@@ -43,6 +43,7 @@
 //!   A literal address such as `127.0.0.1:80` is never looked up.
 
 mod connect;
+mod convert;
 mod socket;
 mod tcp_listener;
 mod tcp_stream;

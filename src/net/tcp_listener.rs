@@ -9,14 +9,14 @@
     reason = "`FromRawFd` is an unsafe trait method, as in std"
 )]
 
-use std::fmt;
 use std::io;
 use std::iter::FusedIterator;
 use std::net::{self, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::TcpStream;
+use super::convert::conversions;
 use super::socket::Socket;
 use crate::scheduler::io::{self as waiting, Direction};
 use crate::scheduler::park;
@@ -239,12 +239,6 @@ impl Iterator for Incoming<'_> {
 
 impl FusedIterator for Incoming<'_> {}
 
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// Changes nothing of the descriptor. Where `O_NONBLOCK` is set it stays so, and does not keep calls from waiting.
 impl From<net::TcpListener> for TcpListener {
     fn from(listener: net::TcpListener) -> Self {
@@ -252,46 +246,4 @@ impl From<net::TcpListener> for TcpListener {
     }
 }
 
-/// Ends what runtimes know of the descriptor, which is as it was when it came.
-impl From<TcpListener> for net::TcpListener {
-    fn from(listener: TcpListener) -> Self {
-        listener.0.into_std()
-    }
-}
-
-impl From<OwnedFd> for TcpListener {
-    fn from(fd: OwnedFd) -> Self {
-        net::TcpListener::from(fd).into()
-    }
-}
-
-impl From<TcpListener> for OwnedFd {
-    fn from(listener: TcpListener) -> Self {
-        listener.0.into_std().into()
-    }
-}
-
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.std().as_fd()
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.std().as_raw_fd()
-    }
-}
-
-impl IntoRawFd for TcpListener {
-    fn into_raw_fd(self) -> RawFd {
-        self.0.into_std().into_raw_fd()
-    }
-}
-
-impl FromRawFd for TcpListener {
-    unsafe fn from_raw_fd(fd: RawFd) -> Self {
-        // SAFETY: the caller's duty is the same: the descriptor is open, and theirs to give away.
-        unsafe { net::TcpListener::from_raw_fd(fd) }.into()
-    }
-}
+conversions!(TcpListener, net::TcpListener);

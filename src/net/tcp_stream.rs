@@ -6,13 +6,12 @@
     reason = "`FromRawFd` is an unsafe trait method, as in std"
 )]
 
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{self, Shutdown, SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use super::connect;
+use super::convert::conversions;
 use super::socket::Socket;
 use crate::scheduler::io::Direction;
 use crate::scheduler::park;
@@ -417,12 +416,6 @@ impl Write for TcpStream {
     }
 }
 
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// Changes nothing of the descriptor. Time limits that were set stay in force; `O_NONBLOCK` is left as it is,
 /// and does not keep calls from waiting.
 impl From<net::TcpStream> for TcpStream {
@@ -439,46 +432,4 @@ impl From<net::TcpStream> for TcpStream {
     }
 }
 
-/// Ends what runtimes know of the descriptor, which is as it was when it came.
-impl From<TcpStream> for net::TcpStream {
-    fn from(stream: TcpStream) -> Self {
-        stream.0.into_std()
-    }
-}
-
-impl From<OwnedFd> for TcpStream {
-    fn from(fd: OwnedFd) -> Self {
-        net::TcpStream::from(fd).into()
-    }
-}
-
-impl From<TcpStream> for OwnedFd {
-    fn from(stream: TcpStream) -> Self {
-        stream.0.into_std().into()
-    }
-}
-
-impl AsFd for TcpStream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.std().as_fd()
-    }
-}
-
-impl AsRawFd for TcpStream {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.std().as_raw_fd()
-    }
-}
-
-impl IntoRawFd for TcpStream {
-    fn into_raw_fd(self) -> RawFd {
-        self.0.into_std().into_raw_fd()
-    }
-}
-
-impl FromRawFd for TcpStream {
-    unsafe fn from_raw_fd(fd: RawFd) -> Self {
-        // SAFETY: the caller's duty is the same: the descriptor is open, and theirs to give away.
-        unsafe { net::TcpStream::from_raw_fd(fd) }.into()
-    }
-}
+conversions!(TcpStream, net::TcpStream);

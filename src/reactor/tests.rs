@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
@@ -107,15 +107,6 @@ fn an_event_on_its_way_does_not_wake_the_next_tenant() {
     let reactor = Named::new().unwrap();
     // All are writable at once, so one wait fetches all their events.
     let streams = RefCell::new((0..4).map(|_| registered(&reactor, 1)).collect::<Vec<_>>());
-    let numbers = |streams: &[(SlotKey, UnixStream, UnixStream)]| {
-        let mut numbers: Vec<_> = streams
-            .iter()
-            .map(|(_, near, _)| near.as_raw_fd())
-            .collect();
-        numbers.sort_unstable();
-        numbers
-    };
-    let before = numbers(&streams.borrow());
     let mut calls = 0;
     reactor
         .wait(LOOK, |_| {
@@ -123,7 +114,8 @@ fn an_event_on_its_way_does_not_wake_the_next_tenant() {
             if calls > 1 {
                 return;
             }
-            // The first call closes all, and opens as many again.
+            // The first call closes all, and opens as many again: in the same slots, and under the
+            // same numbers unless another test was faster.
             for (key, near, far) in streams.take() {
                 deregister(&reactor, key, near);
                 drop(far);
@@ -134,12 +126,6 @@ fn an_event_on_its_way_does_not_wake_the_next_tenant() {
     assert_eq!(
         calls, 1,
         "the other events were of descriptors that are gone"
-    );
-    // Other tests open descriptors at the same time, so some numbers may differ.
-    let after = numbers(&streams.borrow());
-    assert!(
-        before.iter().any(|number| after.contains(number)),
-        "no number was used again"
     );
     assert_eq!(reactor.len(), 4);
     assert_eq!(

@@ -32,36 +32,16 @@ pub(crate) enum WaitReason {
     /// `park`, until somebody unparks it.
     Unpark,
     /// A moment.
-    #[cfg_attr(
-        not(feature = "time"),
-        expect(dead_code, reason = "sleep is behind the feature")
-    )]
     Sleep,
     /// Another task's end.
     Join(TaskId),
     /// A value in a channel.
-    #[cfg_attr(
-        not(feature = "sync"),
-        expect(dead_code, reason = "channels are behind the feature")
-    )]
     Receive,
     /// Room in a channel.
-    #[cfg_attr(
-        not(feature = "sync"),
-        expect(dead_code, reason = "channels are behind the feature")
-    )]
     Send,
     /// A descriptor to become readable.
-    #[cfg_attr(
-        not(feature = "net"),
-        expect(dead_code, reason = "sockets are behind the feature")
-    )]
     Readable(i32),
     /// A descriptor to become writable.
-    #[cfg_attr(
-        not(feature = "net"),
-        expect(dead_code, reason = "sockets are behind the feature")
-    )]
     Writable(i32),
 }
 
@@ -199,8 +179,11 @@ unsafe fn step_stack(task: TaskRef) {
     // SAFETY: the caller's duty; nobody else looks at the fiber.
     if unsafe { &mut *fiber }.resume() {
         let core = task.core;
-        // SAFETY: the head's own fields end with the task.
-        unsafe { std::ptr::drop_in_place(&raw mut (*task.as_ptr()).name) };
+        // SAFETY: the head is there until the stack is given back.
+        let name = unsafe { &raw mut (*task.as_ptr()).name };
+        // SAFETY: of the head's fields this one alone needs it, and none is used
+        // again.
+        unsafe { std::ptr::drop_in_place(name) };
         // SAFETY: a runtime's core outlives its tasks.
         let pool = &unsafe { core.as_ref() }.pool;
         // SAFETY: the body has ended, and the head is not used after this.

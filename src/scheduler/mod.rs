@@ -219,7 +219,7 @@ impl Core {
                 return true;
             }
         }
-        if deadline.is_none() && !hopes || self.clock.is_virtual() && !hopes {
+        if !hopes && (deadline.is_none() || self.clock.is_virtual()) {
             // A waker may have been used, and dropped, a moment ago.
             self.take_messages();
             return self.queue.len() > 0;

@@ -109,11 +109,12 @@ extern "C" fn on_fault(
     context: *mut libc::c_void,
 ) {
     // SAFETY: the kernel passes a valid siginfo.
-    let code = unsafe { (*info).si_code };
+    let told = unsafe { &*info };
+    let code = told.si_code;
     // A code of 0 or less was sent by a process: there is no address in it.
     if code > 0 {
         // SAFETY: SIGSEGV and SIGBUS of the kernel carry an address.
-        let address = unsafe { (*info).si_addr() }.addr();
+        let address = unsafe { told.si_addr() }.addr();
         if let Some(found) = slab::find(address) {
             if found.in_guard {
                 report(found.header, found.usable);
@@ -166,13 +167,14 @@ fn report(header: *const StackHeader, usable: usize) {
     put(b"greenroom: ");
     put(match used_for {
         Use::Coroutine => b"coroutine ",
+        #[cfg(feature = "runtime")]
         Use::Task | Use::Main => b"task ",
     });
     if length == 0 {
-        put(if used_for == Use::Main {
-            b"'main'"
-        } else {
-            b"(unnamed)"
+        put(match used_for {
+            #[cfg(feature = "runtime")]
+            Use::Main => b"'main'",
+            _ => b"(unnamed)",
         });
     } else {
         put(b"'");
@@ -186,7 +188,9 @@ fn report(header: *const StackHeader, usable: usize) {
     put(b" bytes; raise it with ");
     put(match used_for {
         Use::Coroutine => b"CoroutineBuilder::stack_size",
+        #[cfg(feature = "runtime")]
         Use::Task => b"Builder::stack_size or Config::stack_size",
+        #[cfg(feature = "runtime")]
         Use::Main => b"Config::main_stack_size",
     });
     put(b"\n");

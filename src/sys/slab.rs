@@ -21,7 +21,7 @@ use std::cell::Cell;
 use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::check;
 use super::stack::{COLOUR_STEP, COLOURS, Geometry, StackHeader, Use};
@@ -41,11 +41,6 @@ static RECORDS: AtomicPtr<Record> = AtomicPtr::new(ptr::null_mut());
 
 /// Guards made by `mprotect`, in all threads.
 static PROTECTED: AtomicUsize = AtomicUsize::new(0);
-
-/// How guards are made: 0 not known yet, else one of the two below.
-static GUARD_MODE: AtomicU8 = AtomicU8::new(0);
-const MODE_MADVISE: u8 = 1;
-const MODE_MPROTECT: u8 = 2;
 
 /// `MADV_GUARD_INSTALL`, Linux 6.13 and later.
 #[cfg(memory = "linux")]
@@ -181,7 +176,7 @@ fn map_memory(length: usize) -> io::Result<usize> {
     #[cfg(memory = "linux")]
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
     #[cfg(not(memory = "linux"))]
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new anonymous mapping at a place of the kernel's choice.
     let start = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
@@ -206,7 +201,7 @@ fn map_memory(length: usize) -> io::Result<usize> {
 /// Makes `length` bytes at `bottom` fault. Tells whether it cost mappings.
 fn make_guard(bottom: usize, length: usize) -> io::Result<bool> {
     #[cfg(memory = "linux")]
-    if guard_mode() == MODE_MADVISE {
+    if by_madvise() {
         let place = ptr::with_exposed_provenance_mut(bottom);
         // SAFETY: the range lies in a slab of ours, below a stack that is not
         // in use yet.
@@ -242,19 +237,15 @@ fn make_guard(bottom: usize, length: usize) -> io::Result<bool> {
     }
 }
 
-/// How guards are made in this process.
+/// Whether guards are to be made by `madvise`.
 ///
-/// The environment variable `GREENROOM_GUARD=mprotect` forces the second way,
-/// for tests of it and for systems that count guards differently.
-fn guard_mode() -> u8 {
-    let mode = GUARD_MODE.load(Ordering::Relaxed);
-    if mode != 0 {
-        return mode;
-    }
-    let forced = std::env::var_os("GREENROOM_GUARD").is_some_and(|way| way == "mprotect");
-    let mode = if forced { MODE_MPROTECT } else { MODE_MADVISE };
-    GUARD_MODE.store(mode, Ordering::Relaxed);
-    mode
+/// The environment variable `GREENROOM_GUARD=mprotect` forces the other way, for
+/// tests of it and for systems that accept the call and do nothing.
+#[cfg(memory = "linux")]
+fn by_madvise() -> bool {
+    static FORCED: OnceLock<bool> = OnceLock::new();
+    !*FORCED
+        .get_or_init(|| std::env::var_os("GREENROOM_GUARD").is_some_and(|way| way == "mprotect"))
 }
 
 /// How many guards may be made by `mprotect`: each costs two mappings, and an

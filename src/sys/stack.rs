@@ -12,8 +12,10 @@ use std::io;
 ///
 /// Equally aligned tops all fall into one set of the processor's cache. Stack
 /// `i` therefore starts `(i % COLOURS) * COLOUR_STEP` bytes lower.
+#[cfg(stacks = "slab")]
 pub(crate) const COLOUR_STEP: usize = 64;
 /// How many different tops there are.
+#[cfg(stacks = "slab")]
 pub(crate) const COLOURS: usize = 32;
 
 /// The least stack size anyone may ask for, in bytes.
@@ -26,16 +28,10 @@ pub(crate) enum Use {
     /// A coroutine or generator driven by hand.
     Coroutine = 0,
     /// A task of a runtime.
-    #[cfg_attr(
-        not(feature = "runtime"),
-        expect(dead_code, reason = "made by the runtime")
-    )]
+    #[cfg(feature = "runtime")]
     Task = 1,
     /// The main task of a runtime.
-    #[cfg_attr(
-        not(feature = "runtime"),
-        expect(dead_code, reason = "made by the runtime")
-    )]
+    #[cfg(feature = "runtime")]
     Main = 2,
 }
 
@@ -104,6 +100,7 @@ impl Geometry {
     }
 
     /// Bytes from one stack to the next.
+    #[cfg(stacks = "slab")]
     pub(crate) fn stride(self) -> usize {
         self.usable + self.guard
     }

@@ -34,6 +34,7 @@ pub use crate::scheduler::{ReadyTask, Schedule};
 pub use report::Report;
 pub use schedules::{Choices, Random, RoundRobin};
 
+use crate::coroutine::pool;
 use crate::scheduler::{Config, Runtime};
 use crate::timer::Clock;
 use report::{Record, Recorder};
@@ -52,4 +53,19 @@ pub fn run<T>(schedule: impl Schedule + 'static, program: impl FnOnce() -> T) ->
     let value = Runtime::with(config).run(program);
     let record = record.take();
     Report::new(value, record, clock.elapsed())
+}
+
+/// How many stacks of coroutines and tasks are in use in this thread. For tests
+/// that nothing is left.
+///
+/// ```
+/// let before = greenroom::testing::stacks_in_use();
+/// let numbers = greenroom::generator(|y| y.yield_(1));
+/// assert_eq!(greenroom::testing::stacks_in_use(), before + 1);
+/// drop(numbers);
+/// assert_eq!(greenroom::testing::stacks_in_use(), before);
+/// ```
+#[must_use]
+pub fn stacks_in_use() -> usize {
+    pool::stacks_in_use()
 }

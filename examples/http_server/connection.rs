@@ -1,0 +1,112 @@
+//! One connection of the web server, from its first byte to its last.
+//!
+//! Blocking code, of the kind one writes for a single client. Time limits hold
+//! for a whole request, not for each read: a client that sends a byte now and
+//! then does not hold a connection for ever.
+//!
+//! Must never: take more memory than the limits in `requests.rs` allow, or make
+//! more than two system calls for a request that came in one piece.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+use greenroom::net::{Shutdown, TcpStream};
+
+use super::requests::{self, MOST_BODY, MOST_HEAD, Refusal};
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Between requests.
+    pub(crate) idle: Duration,
+    /// From the first byte of a request to its last.
+    pub(crate) request: Duration,
+    /// To take an answer.
+    pub(crate) answer: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(30),
+            request: Duration::from_secs(10),
+            answer: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How long, and for how many bytes, a client that was refused is listened to.
+const PARTING: Duration = Duration::from_secs(1);
+const PARTING_BYTES: u64 = 64 * 1024;
+
+/// Answers requests until the client has no more, or is refused.
+pub(crate) fn serve(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(limits.idle))?;
+    stream.set_write_timeout(Some(limits.answer))?;
+    let mut bytes = vec![0; MOST_HEAD + MOST_BODY];
+    let mut answers = Vec::new();
+    let mut filled = 0;
+    // While a request is unfinished: when it has to be there.
+    let mut due: Option<Instant> = None;
+    loop {
+        let read = match stream.read(&mut bytes[filled..]) {
+            Err(error) if error.kind() == ErrorKind::TimedOut => None,
+            read => Some(read?),
+        };
+        let Some(read) = read else {
+            return if filled > 0 {
+                refuse(stream, Refusal::TooSlow)
+            } else {
+                Ok(())
+            };
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        filled += read;
+        let outcome = requests::answer(&bytes[..filled], &mut answers);
+        if !answers.is_empty() {
+            stream.write_all(&answers)?;
+            answers.clear();
+        }
+        if outcome.close {
+            return part(stream);
+        }
+        bytes.copy_within(outcome.used..filled, 0);
+        filled -= outcome.used;
+        if filled == 0 {
+            // Nothing to say to the system where nothing changes.
+            if due.take().is_some() {
+                stream.set_read_timeout(Some(limits.idle))?;
+            }
+            continue;
+        }
+        if outcome.used > 0 || due.is_none() {
+            due = Some(Instant::now() + limits.request);
+        }
+        let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return refuse(stream, Refusal::TooSlow);
+        }
+        stream.set_read_timeout(left)?;
+    }
+}
+
+fn refuse(mut stream: &TcpStream, refusal: Refusal) -> io::Result<()> {
+    let mut answer = Vec::new();
+    requests::refuse(refusal, &mut answer);
+    stream.write_all(&answer)?;
+    part(stream)
+}
+
+/// Closes so that the client gets the last answer: closing with bytes unread
+/// would reset the connection, and the answer might be lost with it.
+fn part(stream: &TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(PARTING))?;
+    let heard = io::copy(&mut stream.take(PARTING_BYTES), &mut io::sink());
+    // What it says now, and how it leaves, is its own affair.
+    drop(heard);
+    Ok(())
+}

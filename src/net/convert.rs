@@ -1,0 +1,63 @@
+//! Conversions every socket of this room has, as std's have them.
+//!
+//! A macro, since the types differ in nothing here. A conversion into std's type first ends what runtimes
+//! know of the descriptor and takes back the flag if it was set here; all go through that one.
+//!
+//! Must never: change a descriptor on its way in, or let one out that is still watched.
+
+/// The conversions of `$ours`, a tuple of one `Socket<$std>`, which itself gives `From<$std>`.
+macro_rules! conversions {
+    ($ours:ident, $std:ty) => {
+        impl std::fmt::Debug for $ours {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        /// Ends what runtimes know of the descriptor, which is as it was when it came.
+        impl From<$ours> for $std {
+            fn from(socket: $ours) -> Self {
+                socket.0.into_std()
+            }
+        }
+
+        impl From<std::os::fd::OwnedFd> for $ours {
+            fn from(fd: std::os::fd::OwnedFd) -> Self {
+                <$std>::from(fd).into()
+            }
+        }
+
+        impl From<$ours> for std::os::fd::OwnedFd {
+            fn from(socket: $ours) -> Self {
+                socket.0.into_std().into()
+            }
+        }
+
+        impl std::os::fd::AsFd for $ours {
+            fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+                self.0.std().as_fd()
+            }
+        }
+
+        impl std::os::fd::AsRawFd for $ours {
+            fn as_raw_fd(&self) -> std::os::fd::RawFd {
+                self.0.std().as_raw_fd()
+            }
+        }
+
+        impl std::os::fd::IntoRawFd for $ours {
+            fn into_raw_fd(self) -> std::os::fd::RawFd {
+                self.0.into_std().into_raw_fd()
+            }
+        }
+
+        impl std::os::fd::FromRawFd for $ours {
+            unsafe fn from_raw_fd(fd: std::os::fd::RawFd) -> Self {
+                // SAFETY: the caller's duty is the same: the descriptor is open, and theirs to give away.
+                unsafe { <$std>::from_raw_fd(fd) }.into()
+            }
+        }
+    };
+}
+
+pub(super) use conversions;
