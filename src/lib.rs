@@ -1,4 +1,98 @@
-//! Stackful coroutines.
+//! Stackful coroutines: green threads that look like [`std::thread`], generators
+//! that are ordinary iterators, channels, timers and sockets, under a fair
+//! round-robin scheduler.
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! # #[cfg(feature = "net")] {
+//! use greenroom::net::{TcpListener, TcpStream};
+//! use greenroom::{run, spawn};
+//!
+//! let answer = run(|| {
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let address = listener.local_addr()?;
+//!     spawn(move || {
+//!         let (mut stream, _) = listener.accept()?; // waits; other tasks run
+//!         stream.write_all(b"welcome")
+//!     });
+//!     let mut answer = String::new();
+//!     TcpStream::connect(address)?.read_to_string(&mut answer)?;
+//!     Ok::<_, std::io::Error>(answer)
+//! })?;
+//! assert_eq!(answer, "welcome");
+//! # }
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Where to begin
+//!
+//! | you want | look at |
+//! |---|---|
+//! | values one after the other, from any depth of calls | [`generator`], [`Generator::scope`] |
+//! | a function that is sent values, too | [`Coroutine`], [`Yielder`] |
+//! | many things at once on one thread | `run`, `spawn`, `JoinHandle` |
+//! | to pass values between tasks | `sync` |
+//! | moments | `sleep`, `interval`, `Timer`, `Clock` |
+//! | a server | `net` |
+//! | to test all that | `testing` |
+//!
+//! The folder `examples` holds programs; its index is a path for those who come
+//! from Python's asyncio.
+//!
+//! # No function has a colour
+//!
+//! A function that waits is an ordinary function. Inside a task it lets other
+//! tasks run; on a plain thread it blocks that thread.
+//!
+//! ```
+//! # #[cfg(feature = "time")] {
+//! use std::time::Duration;
+//!
+//! fn pause() {
+//!     greenroom::sleep(Duration::from_millis(1));
+//! }
+//!
+//! pause(); // blocks this thread
+//! greenroom::run(pause); // other tasks could run meanwhile
+//! # }
+//! ```
+//!
+//! # What may switch
+//!
+//! Tasks take turns only inside these calls; no other call of this crate ever
+//! lets another task run. What lies between two of them is never interrupted.
+//!
+//! | call | it lets others run |
+//! |---|---|
+//! | `yield_now` | always |
+//! | `park`, `JoinHandle::join` | if it has to wait |
+//! | `sleep`, `sleep_until`, `Timer::wait`, `Interval::tick` | always |
+//! | `Sender::send`, `Receiver::recv`, its iterators | if it has to wait, and one of every 128 times |
+//! | `accept`, `connect`, `read`, `write`, `peek` and what is made of them | if it has to wait, and one of every 128 times |
+//! | `Iterator::next` of a generator, `Coroutine::resume` | if the body does one of the above |
+//!
+//! # Cancellation
+//!
+//! When the main task has ended, the tasks that are left are cancelled: the call
+//! each waits in unwinds, destructors run, and `run` returns when all have
+//! ended. A waiting call that had completed wins: no message or byte is lost.
+//!
+//! While a task unwinds nothing is thrown into it again. Its calls that can fail
+//! return an error instead of waiting, `sleep` and `yield_now` return at once,
+//! and `join` really waits.
+//!
+//! # What blocks the whole thread
+//!
+//! Tasks share one thread. Whatever blocks that thread without going through this
+//! crate blocks them all: `std::thread::sleep`, `std::net`, `std::fs`, reading
+//! from standard input, a contended `std::sync::Mutex`, long computations, and
+//! looking up host names. A std mutex must not be held across a call of the table
+//! above: the next task that locks it blocks the thread for ever.
+//!
+//! # Limits
+//!
+//! The README begins with them: programs that no stackful library can make sound
+//! today, `panic = "abort"`, and the platforms.
 
 #![cfg_attr(
     not(all(feature = "net", feature = "sync", feature = "time")),
@@ -16,7 +110,7 @@ compile_error!(
     "greenroom's runtime needs epoll or kqueue; with default-features = false coroutines and generators are left"
 );
 
-pub mod coroutine;
+mod coroutine;
 #[cfg(feature = "runtime")]
 mod error;
 mod generator;
@@ -62,3 +156,8 @@ pub use {
     },
     timer::{Clock, Instant},
 };
+
+/// The programs of the README are compiled, and run, as tests.
+#[cfg(all(doctest, feature = "net", feature = "testing"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,7 @@
 //! Coroutines: a body on a stack of its own.
 //!
 //! Every `corosensei::` name of the crate is in this room. It offers the public
-//! [`Coroutine`], and to the scheduler the bare [`fiber`].
+//! `Coroutine`, and to the scheduler the bare `fiber`.
 //!
 //! ```text
 //!   high addresses   one stack of a slab (sys/slab.rs)
