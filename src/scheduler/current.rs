@@ -34,6 +34,15 @@ pub(crate) fn task() -> Option<TaskRef> {
     core.current.get()
 }
 
+/// Looks at the runtime driven by this thread. For the loop alone, which runs
+/// only between [`enter`] and its end.
+#[inline(always)]
+pub(super) fn driven<R>(look: impl FnOnce(&Core) -> R) -> R {
+    let core = HERE.with(|here| here.core.get());
+    // SAFETY: `enter` set the pointer, and its caller holds the core.
+    look(unsafe { &*core })
+}
+
 /// The runtime driven by this thread.
 pub(crate) fn core() -> Option<Rc<Core>> {
     let core = NonNull::new(HERE.with(|here| here.core.get()).cast_mut())?;
