@@ -60,10 +60,10 @@ pub enum CoroutineState<Out, Ret> {
 pub enum Status {
     /// Made, and never resumed: nothing of the body has run.
     Created,
-    /// Resumed, and not yet back: the body, or something it called, is looking.
-    Running,
     /// Waiting in a yield.
     Suspended,
+    /// Resumed, and not yet back: the body, or something it called, is looking.
+    Running,
     /// The body has returned or was unwound.
     Done,
 }
@@ -323,10 +323,9 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
 
     #[inline]
     pub(crate) fn resume(&self, value: In) -> Result<CoroutineState<Out, Ret>, ResumeError<In>> {
-        match self.status.get() {
-            Status::Done => return Err(ResumeError::Finished(value)),
-            Status::Running => return Err(ResumeError::Running(value)),
-            Status::Created | Status::Suspended => {}
+        let status = self.status.get();
+        if !matches!(status, Status::Created | Status::Suspended) {
+            return Err(refuse(status, value));
         }
         // SAFETY: the body has not ended, so its stack is there, and nobody reads
         // the input while it is suspended.
@@ -503,6 +502,14 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
             "{} was dropped, and will not end: it keeps yielding while it unwinds",
             self.title()
         ));
+    }
+}
+
+#[cold]
+fn refuse<In>(status: Status, value: In) -> ResumeError<In> {
+    match status {
+        Status::Running => ResumeError::Running(value),
+        _ => ResumeError::Finished(value),
     }
 }
 
