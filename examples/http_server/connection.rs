@@ -23,6 +23,8 @@ pub(crate) struct Limits {
     pub(crate) request: Duration,
     /// To take an answer.
     pub(crate) answer: Duration,
+    /// To stop talking when it was refused.
+    pub(crate) parting: Duration,
 }
 
 impl Default for Limits {
@@ -31,13 +33,10 @@ impl Default for Limits {
             idle: Duration::from_secs(30),
             request: Duration::from_secs(10),
             answer: Duration::from_secs(10),
+            parting: Duration::from_secs(1),
         }
     }
 }
-
-/// How long, and for how many bytes, a client that was refused is listened to.
-const PARTING: Duration = Duration::from_secs(1);
-const PARTING_BYTES: u64 = 64 * 1024;
 
 /// Answers requests until the client has no more, or is refused.
 pub(crate) fn serve(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
@@ -56,7 +55,7 @@ pub(crate) fn serve(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
         };
         let Some(read) = read else {
             return if filled > 0 {
-                refuse(stream, Refusal::TooSlow)
+                refuse(stream, Refusal::TooSlow, limits)
             } else {
                 Ok(())
             };
@@ -71,7 +70,7 @@ pub(crate) fn serve(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
             answers.clear();
         }
         if outcome.close {
-            return part(stream);
+            return part(stream, limits);
         }
         bytes.copy_within(outcome.used..filled, 0);
         filled -= outcome.used;
@@ -87,26 +86,35 @@ pub(crate) fn serve(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
         }
         let left = due.map(|due| due.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
-            return refuse(stream, Refusal::TooSlow);
+            return refuse(stream, Refusal::TooSlow, limits);
         }
         stream.set_read_timeout(left)?;
     }
 }
 
-fn refuse(mut stream: &TcpStream, refusal: Refusal) -> io::Result<()> {
+fn refuse(mut stream: &TcpStream, refusal: Refusal, limits: &Limits) -> io::Result<()> {
     let mut answer = Vec::new();
     requests::refuse(refusal, &mut answer);
     stream.write_all(&answer)?;
-    part(stream)
+    part(stream, limits)
 }
 
 /// Closes so that the client gets the last answer: closing with bytes unread
 /// would reset the connection, and the answer might be lost with it.
-fn part(stream: &TcpStream) -> io::Result<()> {
+fn part(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
-    stream.set_read_timeout(Some(PARTING))?;
-    let heard = io::copy(&mut stream.take(PARTING_BYTES), &mut io::sink());
-    // What it says now, and how it leaves, is its own affair.
-    drop(heard);
-    Ok(())
+    let due = Instant::now() + limits.parting;
+    let mut unheard = [0; 1024];
+    loop {
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(&mut unheard) {
+            Ok(1..) => {}
+            // It has gone, one way or another, or its time is over.
+            Ok(0) | Err(_) => return Ok(()),
+        }
+    }
 }

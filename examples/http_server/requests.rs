@@ -166,7 +166,7 @@ fn body_length(fields: &[Header<'_>]) -> Result<usize, Refusal> {
         return Err(Refusal::BadRequest);
     }
     // Digits are text. A number too large to count is too large anyway.
-    let length = str::from_utf8(length)
+    let length = std::str::from_utf8(length)
         .ok()
         .and_then(|text| text.parse().ok());
     length

@@ -24,8 +24,8 @@ pub(crate) struct Cancelled;
 pub(super) struct CancelState {
     requested: Cell<bool>,
     deliveries: Cell<u32>,
-    /// Whether this task was parked while it unwound. Says nothing while no
-    /// unwinding is going on in the thread.
+    /// Whether this task was thrown into, or parked while it unwound. Says
+    /// nothing while no unwinding is going on in the thread.
     unwinding: Cell<bool>,
 }
 
@@ -46,7 +46,9 @@ impl CancelState {
 ///
 /// `thread::panicking()` is true for every task of the thread while one is
 /// parked in the middle of its unwinding. So: while none is, it tells; else the
-/// task's own flag does, set when the task was parked while unwinding.
+/// task's own flag does, set when the task is thrown into and when it is parked while
+/// unwinding. A task that caught what was thrown is taken for unwinding until
+/// nobody in the thread unwinds: then its waits fail instead of waiting.
 pub(super) fn is_unwinding(task: TaskRef) -> bool {
     if !std::thread::panicking() {
         task.cancel.unwinding.set(false);
@@ -79,5 +81,6 @@ pub(super) fn deliver(task: TaskRef) -> ! {
             super::report::title(task)
         ));
     }
+    task.cancel.unwinding.set(true);
     resume_unwind(Box::new(Cancelled))
 }

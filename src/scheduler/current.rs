@@ -17,7 +17,8 @@ use super::header::TaskRef;
 
 struct Here {
     core: Cell<*const Core>,
-    /// Tasks of this thread that are parked in the middle of unwinding.
+    /// Tasks of this thread that are parked in the middle of unwinding, and
+    /// drivers that run in the middle of it.
     parked_unwinding: Cell<u32>,
 }
 
@@ -61,15 +62,26 @@ pub(super) fn enter(core: &Rc<Core>) -> Option<Entered> {
             return None;
         }
         here.core.set(Rc::as_ptr(core));
-        Some(Entered(()))
+        // A driver that unwinds is like a task parked in the middle of it: what
+        // `thread::panicking()` says is about the driver, not about its tasks.
+        let unwinding = std::thread::panicking();
+        if unwinding {
+            add_parked_unwinding(1);
+        }
+        Some(Entered { unwinding })
     })
 }
 
 /// See [`enter`].
-pub(super) struct Entered(());
+pub(super) struct Entered {
+    unwinding: bool,
+}
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        if self.unwinding {
+            add_parked_unwinding(-1);
+        }
         HERE.with(|here| here.core.set(ptr::null()));
     }
 }

@@ -35,8 +35,10 @@ mod task_table;
 mod timers;
 mod wait_queue;
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::num::NonZeroU64;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -79,6 +81,8 @@ pub(crate) struct Core {
     stopping: Cell<bool>,
     has_policy: bool,
     policy: RefCell<Option<Policy>>,
+    /// What the schedule panicked with.
+    policy_panic: RefCell<Option<Box<dyn Any + Send>>>,
     config: Config,
     /// The next task's number, and how many more of its block are left.
     ids: Cell<(NonZeroU64, u64)>,
@@ -105,6 +109,7 @@ impl Core {
             stopping: Cell::new(false),
             has_policy: policy.is_some(),
             policy: RefCell::new(policy),
+            policy_panic: RefCell::new(None),
             config,
             ids: Cell::new((NonZeroU64::MIN, 0)),
             pool: Pool::of_thread().unwrap_or_else(|error| panic!("{error}")),
@@ -180,11 +185,29 @@ impl Core {
         if ready.is_empty() {
             return None;
         }
-        let mut policy = self.policy.borrow_mut();
-        let choice = policy.as_mut().map_or(0, |policy| policy.0.next(&ready));
+        let choice = self.choose(&ready);
         let task = self.queue.take(choice % ready.len())?;
         task.yielded.set(false);
         Some(task)
+    }
+
+    /// Asks the schedule. One that panics is not asked again: every task is
+    /// cancelled, and the panic goes on when all have ended.
+    fn choose(&self, ready: &[ReadyTask]) -> usize {
+        let Some(mut policy) = self.policy.take() else {
+            return 0;
+        };
+        match catch_unwind(AssertUnwindSafe(|| policy.0.next(ready))) {
+            Ok(choice) => {
+                self.policy.replace(Some(policy));
+                choice
+            }
+            Err(payload) => {
+                self.policy_panic.replace(Some(payload));
+                self.cancel_all();
+                0
+            }
+        }
     }
 
     /// Finds what became ready, without waiting. No system call where nothing is
@@ -193,7 +216,7 @@ impl Core {
     fn look_outside(&self) {
         self.expire_timers();
         #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
-        if self.has_descriptors() {
+        if self.has_descriptors() || self.has_messages() {
             self.collect_events(Some(Duration::ZERO));
         }
         self.take_messages();
@@ -232,10 +255,8 @@ impl Core {
         let timeout = deadline
             .filter(|deadline| *deadline != Instant::NEVER)
             .map(|deadline| deadline.duration_since(self.clock.now()));
-        if let Some(inbox) = self.inbox.get() {
-            if !inbox.fall_asleep() {
-                return;
-            }
+        if !self.may_be_left() {
+            return;
         }
         #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
         if self.reactor.get().is_some() {
@@ -245,6 +266,17 @@ impl Core {
             u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)
         });
         crate::sys::clock::sleep_nanos(nanos);
+    }
+
+    /// Whether other threads left messages, as far as a look without a lock tells.
+    fn has_messages(&self) -> bool {
+        self.inbox.get().is_some_and(|inbox| inbox.is_filled())
+    }
+
+    /// Makes other threads rouse whoever waits for the descriptor of the runtime.
+    /// `false` if there are messages already.
+    fn may_be_left(&self) -> bool {
+        self.inbox.get().is_none_or(|inbox| inbox.fall_asleep())
     }
 
     /// Does what other threads asked for.

@@ -103,9 +103,8 @@ impl Runtime {
         let place = Location::caller();
         let _entered = self.enter();
         let core = &self.core;
-        let stop = StopWhenDone(core);
         let body = move || {
-            let _stop = stop;
+            let _stop = StopWhenDone(core);
             main()
         };
         core.stopping.set(false);
@@ -116,10 +115,13 @@ impl Runtime {
         let main = core.key(slot);
         let driven = finish(core);
         core.stopping.set(false);
+        if let Some(payload) = core.policy_panic.take() {
+            resume_unwind(payload);
+        }
         // SAFETY: the task returns a `T`, and this is the first to ask.
         match unsafe { main.take_ending::<T>() } {
             Some(Ending::Returned(value)) => driven.map(|()| value).map_err(RunError::Deadlock),
-            Some(Ending::Panicked(payload)) => resume_unwind(payload),
+            Some(Ending::Panicked(payload, _)) => resume_unwind(payload),
             Some(Ending::Cancelled) | None => match driven {
                 Err(deadlock) => Err(RunError::Deadlock(deadlock)),
                 Ok(()) => panic!("the main task was cancelled"),
@@ -173,6 +175,8 @@ impl Runtime {
             Turn::Ready
         } else if self.core.table.live() == 0 {
             Turn::Done
+        } else if !self.core.may_be_left() {
+            Turn::Ready
         } else {
             Turn::Waiting(self.next_deadline())
         }
@@ -228,6 +232,23 @@ impl Drop for StopWhenDone<'_> {
 /// Drives until every task has ended. After a deadlock that is a clean-up, and
 /// a second deadlock is the end.
 fn finish(core: &Core) -> Result<(), Deadlock> {
+    let bomb = MustNotUnwind;
+    let ended = clean_up(core);
+    let _defused = ManuallyDrop::new(bomb);
+    ended
+}
+
+/// Main may borrow from the caller of `run`: nothing may unwind past it while it
+/// lives. Nothing should; this is the wall behind that.
+struct MustNotUnwind;
+
+impl Drop for MustNotUnwind {
+    fn drop(&mut self) {
+        fatal("the scheduler itself panicked");
+    }
+}
+
+fn clean_up(core: &Core) -> Result<(), Deadlock> {
     let Err(first) = core.drive() else {
         return Ok(());
     };

@@ -152,37 +152,41 @@ fn run_body<T>(task: TaskRef, body: impl FnOnce() -> T) -> Ending<T> {
     if task.cancel.requested() {
         return match catch_unwind(AssertUnwindSafe(|| drop(body))) {
             Ok(()) => Ending::Cancelled,
-            Err(payload) => Ending::Panicked(payload),
+            Err(payload) => Ending::Panicked(payload, task.name.clone()),
         };
     }
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => Ending::Returned(value),
         Err(payload) if payload.is::<Cancelled>() => Ending::Cancelled,
-        Err(payload) => Ending::Panicked(payload),
+        Err(payload) => Ending::Panicked(payload, task.name.clone()),
     }
 }
 
-/// Stores the ending of a task, or deals with it where nobody wants it.
-#[inline]
+/// Stores the ending of a task. Where nobody wants it, it is dropped here: still
+/// in the task, which may wait in a destructor.
+#[inline(always)]
 fn conclude<T>(task: TaskRef, ending: Ending<T>) {
-    if let Some(unwanted) = task.core().table.finish(task.slot, ending) {
-        discard(task, unwanted);
+    let table = &task.core().table;
+    if task.slot.is_wanted() {
+        table.finish(task.slot, ending);
+    } else {
+        discard(task, ending);
+        table.finish_unwanted(task.slot);
     }
 }
 
-#[inline]
+#[inline(never)]
 fn discard<T>(task: TaskRef, ending: Ending<T>) {
-    match ending {
-        Ending::Cancelled => {}
-        Ending::Panicked(payload) => {
-            unobserved(task.core(), task.id, task.name.as_deref(), payload)
-        }
-        Ending::Returned(value) => {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-                unobserved(task.core(), task.id, task.name.as_deref(), payload);
-            }
-        }
-    }
+    let told = match ending {
+        Ending::Cancelled => return,
+        Ending::Panicked(payload, _) => payload,
+        Ending::Returned(value) => match catch_unwind(AssertUnwindSafe(|| drop(value))) {
+            Ok(()) => return,
+            Err(payload) if payload.is::<Cancelled>() => return,
+            Err(payload) => payload,
+        },
+    };
+    unobserved(task.core(), task.id, task.name.as_deref(), told);
 }
 
 /// Tells the hook of a panic that nobody can see.
@@ -295,8 +299,8 @@ impl TaskKey {
     #[inline]
     pub(crate) unsafe fn discard_ending<T>(&self) {
         // SAFETY: the caller's duty.
-        if let Some(Ending::Panicked(payload)) = unsafe { self.take_ending::<T>() } {
-            unobserved(&self.core, self.id(), None, payload);
+        if let Some(Ending::Panicked(payload, name)) = unsafe { self.take_ending::<T>() } {
+            unobserved(&self.core, self.id(), name.as_deref(), payload);
         }
     }
 }

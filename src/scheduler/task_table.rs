@@ -12,6 +12,7 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ops::Deref;
 use std::ptr::NonNull;
+use std::rc::Rc;
 
 use super::header::TaskRef;
 use super::wait_queue::WaitQueue;
@@ -21,10 +22,14 @@ const CHUNK: u32 = 256;
 
 type Panic = Box<dyn Any + Send>;
 
+/// What a panicked task leaves: rare, so boxed once more, with its name.
+type Last = Box<(Panic, Option<Rc<str>>)>;
+
 /// How a task ended.
 pub(crate) enum Ending<T> {
     Returned(T),
-    Panicked(Panic),
+    /// With what, and the task's name.
+    Panicked(Panic, Option<Rc<str>>),
     Cancelled,
 }
 
@@ -131,6 +136,12 @@ impl Slot {
         self.kind.get() != Kind::Running
     }
 
+    /// Whether a handle exists.
+    #[inline]
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.get()
+    }
+
     /// Whether the task has ended, and nobody took its ending yet.
     pub(super) fn has_ending(&self) -> bool {
         !matches!(self.kind.get(), Kind::Running | Kind::Taken)
@@ -152,10 +163,10 @@ impl Slot {
                 unsafe { place.write(Box::into_raw(Box::new(value))) };
                 self.kind.set(Kind::Returned);
             }
-            Ending::Panicked(payload) => {
-                let place = self.room.get().cast::<Panic>();
-                // SAFETY: a wide pointer fits, and the room is empty.
-                unsafe { place.write(payload) };
+            Ending::Panicked(payload, name) => {
+                let place = self.room.get().cast::<Last>();
+                // SAFETY: a pointer fits, and the room is empty.
+                unsafe { place.write(Box::new((payload, name))) };
                 self.kind.set(Kind::Panicked);
             }
             Ending::Cancelled => self.kind.set(Kind::Cancelled),
@@ -190,9 +201,11 @@ impl Slot {
     fn take_failure<T>(&self, kind: Kind) -> Ending<T> {
         match kind {
             Kind::Panicked => {
-                let place = self.room.get().cast::<Panic>();
-                // SAFETY: `put` wrote the payload here, and `kind` says it is there.
-                Ending::Panicked(unsafe { place.read() })
+                let place = self.room.get().cast::<Last>();
+                // SAFETY: `put` wrote the box here, and `kind` says it is there.
+                let last = unsafe { place.read() };
+                let (payload, name) = *last;
+                Ending::Panicked(payload, name)
             }
             Kind::Cancelled => Ending::Cancelled,
             Kind::Running | Kind::Returned | Kind::Taken => {
@@ -237,21 +250,23 @@ impl TaskTable {
         slot.id.set(Some(id));
     }
 
-    /// The task of a slot has ended so. Wakes its joiners, or gives the ending
-    /// back if nobody holds a handle.
+    /// The task of a slot has ended so, and somebody holds its handle. Wakes its
+    /// joiners.
     #[inline(always)]
-    pub(super) fn finish<T>(&self, slot: SlotRef, ending: Ending<T>) -> Option<Ending<T>> {
+    pub(super) fn finish<T>(&self, slot: SlotRef, ending: Ending<T>) {
         self.live.set(self.live.get() - 1);
         slot.task.set(None);
-        if slot.wanted.get() {
-            slot.put(ending);
-            slot.joiners.wake_all();
-            None
-        } else {
-            slot.kind.set(Kind::Taken);
-            self.release(slot);
-            Some(ending)
-        }
+        slot.put(ending);
+        slot.joiners.wake_all();
+    }
+
+    /// The task of a slot has ended, and nobody holds its handle.
+    #[inline]
+    pub(super) fn finish_unwanted(&self, slot: SlotRef) {
+        self.live.set(self.live.get() - 1);
+        slot.task.set(None);
+        slot.kind.set(Kind::Taken);
+        self.release(slot);
     }
 
     /// The handle of a slot is gone. The ending must have been taken, or the

@@ -134,11 +134,9 @@ impl<T> Sender<T> {
     /// not sent. While the task unwinds it returns an error instead of waiting.
     #[inline(always)]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+        spend();
         let value = match self.channel.try_send(value) {
-            Ok(()) => {
-                spend();
-                return Ok(());
-            }
+            Ok(()) => return Ok(()),
             Err(TrySendError::Disconnected(value)) => return Err(SendError::Disconnected(value)),
             Err(TrySendError::Full(value)) => value,
         };
@@ -211,11 +209,9 @@ impl<T> Receiver<T> {
     /// error instead of waiting.
     #[inline(always)]
     pub fn recv(&self) -> Result<T, RecvError> {
+        spend();
         match self.channel.try_recv() {
-            Ok(value) => {
-                spend();
-                return Ok(value);
-            }
+            Ok(value) => return Ok(value),
             Err(TryRecvError::Disconnected) => return Err(RecvError::Disconnected),
             Err(TryRecvError::Empty) => {}
         }
@@ -278,7 +274,8 @@ impl<T> Receiver<T> {
     }
 }
 
-/// Uses up one unit of the task's budget of calls that need not wait.
+/// Uses up one unit of the task's budget of calls that need not wait. Before the
+/// call does anything: a cancellation met here must find nothing taken.
 #[inline(always)]
 fn spend() {
     if let Some(task) = park::current() {

@@ -71,7 +71,7 @@ impl<T> JoinHandle<T> {
         self.let_go();
         match ending {
             Ending::Returned(value) => Ok(value),
-            Ending::Panicked(payload) => Err(JoinError::panicked(payload)),
+            Ending::Panicked(payload, _) => Err(JoinError::panicked(payload)),
             Ending::Cancelled => Err(JoinError::cancelled()),
         }
     }
