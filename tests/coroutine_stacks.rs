@@ -175,9 +175,9 @@ fn sizes_that_cannot_work_are_errors() {
     let builder = Coroutine::<(), (), ()>::builder;
     let invalid = Err(std::io::ErrorKind::InvalidInput);
     assert_eq!(make(builder()), Ok(()));
-    assert_eq!(make(builder().stack_size(8 * 1024)), Ok(()));
+    assert_eq!(make(builder().stack_size(16 * 1024)), Ok(()));
     assert_eq!(make(builder().stack_size(0)), invalid);
-    assert_eq!(make(builder().stack_size(8 * 1024 - 1)), invalid);
+    assert_eq!(make(builder().stack_size(16 * 1024 - 1)), invalid);
     assert_eq!(make(builder().stack_size(usize::MAX)), invalid);
     assert_eq!(make(builder().stack_size(usize::MAX / 2)), invalid);
     assert_eq!(make(builder().guard_size(0)), invalid);

@@ -62,7 +62,7 @@ impl CoroutineBuilder {
     }
 
     /// Bytes of address space for the stack, rounded up to whole pages. At least
-    /// 8 KiB. Memory is used page by page as the stack grows. Up to 2.3 KiB at
+    /// 16 KiB. Memory is used page by page as the stack grows. Up to 2.3 KiB at
     /// its top are taken by its record and by the spacing of stack tops.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = bytes;

@@ -85,7 +85,7 @@ impl Config {
 
     /// Bytes of address space for the stack of each task, unless its
     /// [`Builder`](crate::Builder) says otherwise; rounded up to whole pages, at
-    /// least 8 KiB. Memory is used page by page.
+    /// least 16 KiB. Memory is used page by page.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = bytes;
         self

@@ -246,7 +246,8 @@ impl Core {
         }
         self.pool.trim();
         self.sleep(deadline);
-        self.look_outside();
+        self.expire_timers();
+        self.take_messages();
         true
     }
 

@@ -16,7 +16,7 @@ pub struct ReadyTask {
 /// Decides who is next.
 ///
 /// Round robin is the schedule that always answers 0. See
-/// [`testing`](crate::testing) for others.
+/// the module `testing` for others.
 pub trait Schedule {
     /// The index of the task to step next. `ready` is never empty, and in the
     /// order in which the tasks became ready. An index beyond its end is taken

@@ -31,15 +31,22 @@ use super::check::{check, retry};
 use super::selector::Event;
 
 /// Both directions and the end of the incoming one, each change reported once.
-const BOTH_DIRECTIONS: u32 =
-    bits(libc::EPOLLIN) | bits(libc::EPOLLOUT) | bits(libc::EPOLLRDHUP) | bits(libc::EPOLLET);
+const BOTH_DIRECTIONS: u32 = bits(libc::EPOLLIN)
+    | bits(libc::EPOLLOUT)
+    | URGENT
+    | bits(libc::EPOLLRDHUP)
+    | bits(libc::EPOLLET);
+
+/// Urgent data of TCP: a read stops short at its mark though more has come, so from then on a short
+/// read says nothing. It counts as [`CLOSED`], which has the same effect.
+const URGENT: u32 = bits(libc::EPOLLPRI);
 
 /// An error: worth a try in both directions, since either call fetches it.
 const FAILED: u32 = bits(libc::EPOLLERR) | bits(libc::EPOLLHUP);
 
 const READABLE: u32 = bits(libc::EPOLLIN) | bits(libc::EPOLLRDHUP) | FAILED;
 const WRITABLE: u32 = bits(libc::EPOLLOUT) | FAILED;
-const CLOSED: u32 = bits(libc::EPOLLRDHUP) | FAILED;
+const CLOSED: u32 = bits(libc::EPOLLRDHUP) | URGENT | FAILED;
 
 /// The C headers give event bits as `int`, the structure holds them unsigned.
 const fn bits(flags: libc::c_int) -> u32 {

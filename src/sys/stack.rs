@@ -19,7 +19,7 @@ pub(crate) const COLOUR_STEP: usize = 64;
 pub(crate) const COLOURS: usize = 32;
 
 /// The least stack size anyone may ask for, in bytes.
-pub(crate) const MIN_STACK_SIZE: usize = 8 * 1024;
+pub(crate) const MIN_STACK_SIZE: usize = 16 * 1024;
 
 /// What runs on a stack: the fault handler names the setting that raises it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

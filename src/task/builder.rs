@@ -42,7 +42,7 @@ impl Builder {
     }
 
     /// Bytes of address space for the stack, rounded up to whole pages, at least
-    /// 8 KiB. Memory is used page by page as the stack grows. Up to 2.5 KiB at its
+    /// 16 KiB. Memory is used page by page as the stack grows. Up to 2.5 KiB at its
     /// top are taken by the task's record and by the spacing of stack tops.
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.wish.stack_size = Some(bytes);
