@@ -126,8 +126,9 @@ impl Config {
     /// What is told of panics that nobody can see: those of tasks whose handles
     /// were dropped. Without it they are dropped.
     ///
-    /// It is called on the stack of the task that ended. It must not wait, and a
-    /// panic of its own is dropped.
+    /// It is called on the stack of the task that ended, or of whoever drops the
+    /// handle of one that has. It should not wait, and a panic of its own is
+    /// dropped.
     pub fn on_unobserved(mut self, hook: impl Fn(Unobserved<'_>) + 'static) -> Self {
         self.on_unobserved = Some(Hook(Rc::new(hook)));
         self

@@ -40,7 +40,9 @@ pub enum Turn {
 /// # Dropping
 ///
 /// Tasks that are still alive, which there can be only after
-/// [`spawn`](Self::spawn) and [`turn`](Self::turn), are cancelled and joined.
+/// [`spawn`](Self::spawn) and [`turn`](Self::turn), are cancelled and joined. That
+/// needs the thread: dropping a runtime with living tasks inside another runtime
+/// aborts the process.
 /// With `panic = "abort"` nothing can be unwound: tasks still alive when `run`
 /// ends stay as they are, go on in the next `run`, and are leaked in the end.
 #[derive(Debug)]
