@@ -1,11 +1,6 @@
 //! Coroutines without a scheduler: the switch, a generator against iterators
 //! written by hand, and a walk through a tree.
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
-
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

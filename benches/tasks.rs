@@ -2,11 +2,6 @@
 //!
 //! Each measures inside one run, so that making the runtime does not count.
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
-
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,8 @@
 //!
 //! What happens at the limits is in `coroutine_limits.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::cell::Cell;
 use std::hint::black_box;
 use std::rc::Rc;

@@ -1,6 +1,11 @@
 //! The promise: a generator is an ordinary iterator, fused, whose body may yield
 //! from any depth, may borrow, and inside a task may wait.
 
+#![expect(
+    clippy::infinite_iter,
+    reason = "a generator gives as many values as are wanted"
+)]
+
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -274,7 +279,7 @@ fn recursion_yields_from_a_depth_of_a_thousand() {
 #[test]
 fn a_scope_left_early_unwinds_the_body_before_it_returns() {
     let dropped = Rc::new(Cell::new(0));
-    let words = vec!["to", "be", "or", "not"];
+    let words = ["to", "be", "or", "not"];
     let body = |y: &Yielder<(), &'static str>| {
         let _counts = Counts(Rc::clone(&dropped));
         words.iter().for_each(|word| y.yield_(word));

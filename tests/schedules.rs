@@ -41,7 +41,7 @@ fn perform(ops: Vec<Op>) -> u64 {
         }
     }
     for child in children {
-        sum += child.join().unwrap();
+        sum += child.join().expect("no child panics");
     }
     sum
 }
@@ -64,8 +64,7 @@ fn yields_are_fair(schedule: impl Schedule + 'static, ops: Vec<Op>) -> bool {
         fair: true,
     }));
     testing::run(Watcher(Rc::clone(&queue)), || perform(ops));
-    let fair = queue.borrow().fair;
-    fair
+    queue.borrow().fair
 }
 
 /// A model of the queue: tasks in the order in which they became ready.
