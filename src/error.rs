@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::{Mutex, PoisonError};
 
 /// How a task ended that returned nothing.
@@ -105,3 +106,10 @@ impl fmt::Display for JoinError {
 }
 
 impl Error for JoinError {}
+
+impl From<JoinError> for io::Error {
+    /// An error of kind `Other`, so that `?` works where I/O is done.
+    fn from(error: JoinError) -> Self {
+        Self::other(error)
+    }
+}

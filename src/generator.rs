@@ -28,6 +28,9 @@ use crate::coroutine::{CloseError, Coroutine, CoroutineBuilder, CoroutineState, 
 /// assert_eq!(fib.take(7).collect::<Vec<_>>(), [0, 1, 1, 2, 3, 5, 8]);
 /// ```
 ///
+/// The body owns what it uses. One that borrows goes into
+/// [`Generator::scope`].
+///
 /// # Waiting
 ///
 /// Inside a task the body may sleep, read and receive. The task that called
@@ -37,6 +40,7 @@ use crate::coroutine::{CloseError, Coroutine, CoroutineBuilder, CoroutineState, 
 ///
 /// A body that has not ended is unwound: its destructors run. See
 /// [`Coroutine`](crate::Coroutine#dropping).
+#[must_use = "a generator runs only as far as its values are taken"]
 pub struct Generator<T, R = ()> {
     coroutine: Coroutine<(), T, R>,
     result: Option<R>,
@@ -130,19 +134,39 @@ impl<T> Generator<T> {
     /// let kept = Generator::scope(|y| y.yield_(1), |values| values);
     /// ```
     ///
+    /// What the body returns is found in [`Values::result`]: an error, say.
+    ///
+    /// ```
+    /// use greenroom::{Generator, Yielder};
+    ///
+    /// fn numbers(text: &str, y: &Yielder<(), u32>) -> Result<(), std::num::ParseIntError> {
+    ///     text.split(' ').try_for_each(|word| word.parse().map(|n| y.yield_(n)))
+    /// }
+    ///
+    /// let (found, ended) = Generator::scope(
+    ///     |y| numbers("1 2 x", y),
+    ///     |mut values| (values.by_ref().collect::<Vec<_>>(), values.result()),
+    /// );
+    /// assert_eq!(found, [1, 2]);
+    /// assert!(matches!(ended, Some(Err(_))));
+    /// ```
+    ///
+    /// The body may consume other generators, and yield what they give. It must
+    /// yield on its own stack: not from inside the body of another generator.
+    ///
     /// # Panics
     ///
-    /// If there is no memory for the stack. A panic of the body goes on in `next`.
+    /// If there is no memory for the stack; for deep recursion see
+    /// [`CoroutineBuilder::generator_scope`]. A panic of the body goes on in `next`.
     #[track_caller]
     pub fn scope<R, Z>(
         body: impl FnOnce(&Yielder<(), T>) -> R,
-        use_: impl for<'s> FnOnce(Values<'s, T>) -> Z,
+        use_: impl for<'s> FnOnce(Values<'s, T, R>) -> Z,
     ) -> Z {
-        let root = |y: &Yielder<(), T>, (): ()| {
-            body(y);
-        };
-        let mut owner = borrow(CoroutineBuilder::new(), Location::caller(), root);
-        use_(Values { inner: &mut owner })
+        match CoroutineBuilder::new().generator_scope(body, use_) {
+            Ok(result) => result,
+            Err(error) => panic!("no stack for a generator: {error}"),
+        }
     }
 }
 
@@ -162,6 +186,25 @@ impl CoroutineBuilder {
             coroutine,
             result: None,
         })
+    }
+
+    /// [`Generator::scope`] with a name and a stack size.
+    ///
+    /// # Errors
+    ///
+    /// As [`coroutine`](Self::coroutine).
+    #[track_caller]
+    pub fn generator_scope<T, R, Z>(
+        self,
+        body: impl FnOnce(&Yielder<(), T>) -> R,
+        use_: impl for<'s> FnOnce(Values<'s, T, R>) -> Z,
+    ) -> std::io::Result<Z> {
+        let root = |y: &Yielder<(), T>, (): ()| body(y);
+        let mut owner = borrow(self, Location::caller(), root)?;
+        Ok(use_(Values {
+            inner: &mut owner,
+            result: None,
+        }))
     }
 }
 
@@ -190,25 +233,38 @@ impl<T, R> fmt::Debug for Generator<T, R> {
 }
 
 /// The values of a generator whose body borrows: see [`Generator::scope`].
-pub struct Values<'s, T> {
-    inner: &'s mut ScopedInner<(), T>,
+#[must_use = "a generator runs only as far as its values are taken"]
+pub struct Values<'s, T, R = ()> {
+    inner: &'s mut ScopedInner<(), T, R>,
+    result: Option<R>,
 }
 
-impl<T> Iterator for Values<'_, T> {
+impl<T, R> Values<'_, T, R> {
+    /// What the body returned, once; `None` before its end.
+    pub fn result(&mut self) -> Option<R> {
+        self.result.take()
+    }
+}
+
+impl<T, R> Iterator for Values<'_, T, R> {
     type Item = T;
 
     #[inline]
     fn next(&mut self) -> Option<T> {
         match self.inner.resume(()) {
             Ok(CoroutineState::Yielded(value)) => Some(value),
-            Ok(CoroutineState::Complete(())) | Err(_) => None,
+            Ok(CoroutineState::Complete(result)) => {
+                self.result = Some(result);
+                None
+            }
+            Err(_) => None,
         }
     }
 }
 
-impl<T> FusedIterator for Values<'_, T> {}
+impl<T, R> FusedIterator for Values<'_, T, R> {}
 
-impl<T> fmt::Debug for Values<'_, T> {
+impl<T, R> fmt::Debug for Values<'_, T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Values").field(&self.inner).finish()
     }

@@ -57,6 +57,10 @@
 //! # }
 //! ```
 //!
+//! So do sockets. What only another task of the thread could end does not block a
+//! plain thread for ever: `send` and `recv` return an error there, `join` and
+//! `spawn` panic with a sentence.
+//!
 //! # What may switch
 //!
 //! Tasks take turns only inside these calls; no other call of this crate ever
@@ -76,6 +80,11 @@
 //! When the main task has ended, the tasks that are left are cancelled: the call
 //! each waits in unwinds, destructors run, and `run` returns when all have
 //! ended. A waiting call that had completed wins: no message or byte is lost.
+//!
+//! The unwinding carries a payload of this crate's own. A `catch_unwind` in a task
+//! sees it: pass it on with `resume_unwind`. A task that catches it meets it again
+//! at its next waiting call; one that does so a thousand times aborts the process.
+//! A task that has not begun when it is cancelled is dropped unrun.
 //!
 //! While a task unwinds nothing is thrown into it again. Its calls that can fail
 //! return an error instead of waiting, `sleep` and `yield_now` return at once,

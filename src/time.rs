@@ -22,8 +22,9 @@ impl Instant {
 
 /// Waits for so long. Never less.
 ///
-/// A duration too long to count, such as [`Duration::MAX`], waits for ever. A
-/// zero duration gives the other tasks a turn.
+/// A duration too long to count, such as [`Duration::MAX`], waits for ever; on the
+/// virtual clock, where no moment would ever wake it, such a sleep counts towards a
+/// deadlock. A zero duration gives the other tasks a turn.
 ///
 /// ```
 /// use std::time::Duration;
@@ -176,6 +177,7 @@ pub struct Interval {
 ///
 /// If the period is zero.
 #[must_use]
+#[track_caller]
 pub fn interval(period: Duration) -> Interval {
     assert!(
         !period.is_zero(),

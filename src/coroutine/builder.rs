@@ -21,9 +21,9 @@ pub const DEFAULT_GUARD_SIZE: usize = 4096;
 /// [`Generator`](crate::Generator) to be made.
 ///
 /// ```
-/// use greenroom::{Coroutine, Yielder};
+/// use greenroom::{CoroutineBuilder, Yielder};
 ///
-/// let c = Coroutine::<(), u32, ()>::builder()
+/// let c = CoroutineBuilder::new()
 ///     .name("counter")
 ///     .stack_size(64 * 1024)
 ///     .coroutine(|y: &Yielder<(), u32>, ()| y.yield_(1))?;

@@ -115,6 +115,7 @@ pub(super) enum Outcome<Ret> {
 /// that keeps yielding instead of ending is closed again, 64 times; then the
 /// process aborts and names it. With `panic = "abort"` nothing can be unwound: a
 /// suspended coroutine that is dropped is leaked, with its stack.
+#[must_use = "a coroutine does nothing until it is resumed"]
 pub struct Coroutine<In, Out, Ret = ()> {
     inner: Inner<In, Out, Ret>,
 }
@@ -152,7 +153,8 @@ impl<In: 'static, Out: 'static, Ret: 'static> Coroutine<In, Out, Ret> {
         }
     }
 
-    /// A builder: name, stack size, guard size.
+    /// A builder: name, stack size, guard size. The same as
+    /// [`CoroutineBuilder::new`], which needs no types to be named.
     pub fn builder() -> CoroutineBuilder {
         CoroutineBuilder::new()
     }

@@ -11,6 +11,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::io;
 use std::panic::Location;
 
 use super::builder::CoroutineBuilder;
@@ -60,26 +61,42 @@ impl<In, Out, Ret> Coroutine<In, Out, Ret> {
         body: impl FnOnce(&Yielder<In, Out>, In) -> Ret,
         use_: impl for<'s> FnOnce(ScopedCoroutine<'s, In, Out, Ret>) -> Z,
     ) -> Z {
-        let mut owner = borrow(CoroutineBuilder::new(), Location::caller(), body);
-        use_(ScopedCoroutine { inner: &mut owner })
+        match CoroutineBuilder::new().scope(body, use_) {
+            Ok(result) => result,
+            Err(error) => panic!("no stack for a coroutine: {error}"),
+        }
     }
 }
 
-/// The owner of a borrowing body that returns nothing.
-pub(crate) type ScopedInner<In, Out, Ret = ()> = Inner<In, Out, Ret>;
+impl CoroutineBuilder {
+    /// [`Coroutine::scope`] with a name and a stack size.
+    ///
+    /// # Errors
+    ///
+    /// As [`coroutine`](Self::coroutine).
+    #[track_caller]
+    pub fn scope<In, Out, Ret, Z>(
+        self,
+        body: impl FnOnce(&Yielder<In, Out>, In) -> Ret,
+        use_: impl for<'s> FnOnce(ScopedCoroutine<'s, In, Out, Ret>) -> Z,
+    ) -> io::Result<Z> {
+        let mut owner = borrow(self, Location::caller(), body)?;
+        Ok(use_(ScopedCoroutine { inner: &mut owner }))
+    }
+}
+
+/// The owner of a borrowing body.
+pub(crate) type ScopedInner<In, Out, Ret> = Inner<In, Out, Ret>;
 
 /// Makes the owner. It must stay in the frame that calls this.
 pub(crate) fn borrow<In, Out, Ret>(
     builder: CoroutineBuilder,
     place: &'static Location<'static>,
     body: impl FnOnce(&Yielder<In, Out>, In) -> Ret,
-) -> Inner<In, Out, Ret> {
+) -> io::Result<Inner<In, Out, Ret>> {
     // SAFETY: both callers keep the value in their own frame, hand out only
     // references to it, and so drop it before anything `body` borrows ends.
-    match unsafe { Inner::new(builder, place, true, body) } {
-        Ok(inner) => inner,
-        Err(error) => panic!("no stack for a coroutine: {error}"),
-    }
+    unsafe { Inner::new(builder, place, true, body) }
 }
 
 impl<In, Out, Ret> ScopedCoroutine<'_, In, Out, Ret> {

@@ -92,8 +92,8 @@ impl<In, Out> Yielder<In, Out> {
     ///
     /// # Panics
     ///
-    /// If called on another stack than the coroutine's own, or while a scope
-    /// that was opened in this body is still open.
+    /// If called on another stack than the coroutine's own: from the body of
+    /// another coroutine, or from a task of a runtime that the body runs.
     ///
     /// It unwinds when the coroutine is closed or dropped, and with what was
     /// thrown when something is thrown.

@@ -166,6 +166,7 @@ impl Runtime {
     /// # Panics
     ///
     /// Inside a runtime.
+    #[track_caller]
     pub fn turn(&mut self) -> Turn {
         let _entered = self.enter();
         self.core.turn();
@@ -200,10 +201,14 @@ impl Runtime {
         self.core.table.live()
     }
 
+    #[track_caller]
     fn enter(&self) -> current::Entered {
-        current::enter(&self.core).unwrap_or_else(|| {
-            panic!("a runtime is running in this thread already: call spawn, or use another thread")
-        })
+        match current::enter(&self.core) {
+            Some(entered) => entered,
+            None => panic!(
+                "a runtime is running in this thread already: call spawn, or use another thread"
+            ),
+        }
     }
 }
 

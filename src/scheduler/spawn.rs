@@ -38,7 +38,7 @@ pub(crate) struct Wish {
 }
 
 /// Numbers of tasks are taken from the process in blocks of this many.
-const BLOCK: u64 = 1 << 16;
+const BLOCK: u64 = 256;
 
 /// A task by its place in the table of its runtime; it may have ended.
 #[derive(Debug)]
@@ -208,6 +208,7 @@ fn unobserved(core: &Core, id: TaskId, name: Option<&str>, payload: Box<dyn Any 
 ///
 /// Outside a runtime.
 #[inline(always)]
+#[track_caller]
 pub(crate) fn spawn<T: 'static, F: FnOnce() -> T + 'static>(
     wish: Wish,
     place: &'static Location<'static>,
@@ -255,6 +256,7 @@ impl TaskKey {
     ///
     /// If the end cannot come: outside a runtime, or from the task itself.
     #[inline(always)]
+    #[track_caller]
     pub(crate) unsafe fn join<T>(&self) -> Ending<T> {
         while !self.slot.is_finished() {
             let task = self.joiner();
@@ -267,6 +269,7 @@ impl TaskKey {
 
     /// Who joins.
     #[inline]
+    #[track_caller]
     fn joiner(&self) -> TaskRef {
         match park::current() {
             Some(task) if self.slot.task() != Some(task) => task,

@@ -240,6 +240,9 @@ impl<T> Receiver<T> {
     }
 
     /// Values as they come, waiting for each, until all senders are gone.
+    ///
+    /// It ends where [`recv`](Self::recv) gives an error: so also on a plain
+    /// thread when the channel is empty, and while the task unwinds.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }
     }

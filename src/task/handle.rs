@@ -64,6 +64,7 @@ impl<T> JoinHandle<T> {
     /// Unwinds when the caller was cancelled; the task runs on. While the caller
     /// unwinds, it really waits.
     #[inline(always)]
+    #[track_caller]
     pub fn join(self) -> Result<T, JoinError> {
         // SAFETY: `spawn` made the task with this result type, and `join` takes
         // the only handle.

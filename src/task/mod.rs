@@ -20,7 +20,8 @@ use crate::scheduler::{RunError, Runtime, park};
 /// what it returned.
 ///
 /// When `main` has returned, the tasks still alive are cancelled: their waiting
-/// calls unwind, and all have ended before this returns.
+/// calls unwind, bodies that have not begun are dropped unrun, and all tasks have
+/// ended before this returns.
 ///
 /// ```
 /// use greenroom::{run, spawn};
@@ -68,9 +69,11 @@ pub fn try_run<T>(main: impl FnOnce() -> T) -> Result<T, RunError> {
 /// Starts a task. It is put at the end of the queue; the caller goes on.
 ///
 /// Tasks start in the order they were spawned. A task that is not joined runs
-/// on by itself, until the main task has ended.
+/// on by itself, until the main task has ended: then it is cancelled, and if it
+/// has not begun by then, its body is dropped unrun. So join what must be done.
 ///
-/// A handle is no value to compute with: forgetting to join does not compile.
+/// A handle is no value to compute with. Where the result is meant, forgetting to
+/// join does not compile:
 ///
 /// ```compile_fail,E0277
 /// # greenroom::run(|| {
@@ -159,6 +162,7 @@ pub fn park() {
 ///
 /// On a plain thread. See [`try_current`].
 #[must_use]
+#[track_caller]
 pub fn current() -> Task {
     match try_current() {
         Some(task) => task,

@@ -15,6 +15,7 @@ pub struct Report<T> {
     /// What the program returned.
     pub value: T,
     trace: Vec<usize>,
+    choices: Vec<u32>,
     overtakes: u64,
     elapsed: Duration,
 }
@@ -24,6 +25,7 @@ impl<T> Report<T> {
         Self {
             value,
             trace: record.trace,
+            choices: record.choices,
             overtakes: record.overtakes,
             elapsed,
         }
@@ -34,6 +36,23 @@ impl<T> Report<T> {
     #[must_use]
     pub fn trace(&self) -> &[usize] {
         &self.trace
+    }
+
+    /// What the schedule chose at each step: as [`Choices`](super::Choices) they
+    /// give this run again, whatever schedule it came from.
+    ///
+    /// ```
+    /// use greenroom::testing::{self, Choices, Random};
+    /// use greenroom::{spawn, yield_now};
+    ///
+    /// let program = || (0..3).for_each(|_| drop(spawn(yield_now)));
+    /// let found = testing::run(Random(5), program);
+    /// let again = testing::run(Choices(found.choices().to_vec()), program);
+    /// assert_eq!(again.trace(), found.trace());
+    /// ```
+    #[must_use]
+    pub fn choices(&self) -> &[u32] {
+        &self.choices
     }
 
     /// How many steps were taken.
@@ -60,6 +79,7 @@ impl<T> Report<T> {
 #[derive(Debug, Default)]
 pub(super) struct Record {
     trace: Vec<usize>,
+    choices: Vec<u32>,
     overtakes: u64,
     numbers: HashMap<TaskId, usize>,
 }
@@ -92,6 +112,9 @@ impl<S: Schedule> Schedule for Recorder<S> {
         }
         let number = record.number(ready[choice].id);
         record.trace.push(number);
+        record
+            .choices
+            .push(u32::try_from(choice).unwrap_or(u32::MAX));
         // Those before it became ready earlier.
         record.overtakes += u64::try_from(choice).unwrap_or(u64::MAX);
         choice

@@ -64,7 +64,18 @@ impl Schedule for Random {
 ///
 /// Lists shrink: a shorter one, or one with smaller numbers, is closer to round
 /// robin. So a failing schedule found by a property test shrinks to the few
-/// choices that matter.
+/// choices that matter. Draw the numbers from a small range: taken modulo the
+/// number of ready tasks, large ones do not shrink.
+///
+/// ```
+/// use greenroom::testing::{self, Choices};
+/// use proptest::prelude::{prop, prop_assert_eq, proptest};
+///
+/// proptest!(|(choices in prop::collection::vec(0u32..8, 0..40))| {
+///     let report = testing::run(Choices(choices), || greenroom::spawn(|| 5).join().unwrap());
+///     prop_assert_eq!(report.value, 5);
+/// });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Choices(
     /// The choices, first to last.

@@ -82,6 +82,7 @@ impl Add<Duration> for Instant {
     /// # Panics
     ///
     /// If the moment is too late to be told; see [`checked_add`](Self::checked_add).
+    #[track_caller]
     fn add(self, duration: Duration) -> Self {
         self.checked_add(duration)
             .expect("overflow when adding a duration to an instant")
@@ -100,6 +101,7 @@ impl Sub<Duration> for Instant {
     /// # Panics
     ///
     /// If the moment is too early to be told.
+    #[track_caller]
     fn sub(self, duration: Duration) -> Self {
         self.checked_sub(duration)
             .expect("overflow when subtracting a duration from an instant")
