@@ -127,6 +127,7 @@ mod generator;
 mod id;
 #[cfg(all(feature = "net", any(reactor = "epoll", reactor = "kqueue")))]
 pub mod net;
+mod panic;
 #[cfg(all(feature = "runtime", any(reactor = "epoll", reactor = "kqueue")))]
 mod reactor;
 #[cfg(feature = "runtime")]

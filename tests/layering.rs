@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// Layers, lowest first. Rooms of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["sys", "id", "error"],
+    &["sys", "id", "error", "panic"],
     &["coroutine", "timer", "reactor"],
     &["generator"],
     &["scheduler"],

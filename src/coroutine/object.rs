@@ -19,6 +19,7 @@ use super::builder::CoroutineBuilder;
 use super::error::{CloseError, ResumeError, ThrowError, Thrown};
 use super::yielder::{CLOSE, Closing, Packet, SIGNAL, THROW, UNWINDING, Yielder, thrown};
 use super::{Pool, PooledStack, unstarted};
+use crate::panic::{defuse, drop_caught, fatal};
 use crate::sys::stack::{StackHeader, Use};
 
 /// Captures above this many bytes (corosensei copies up to 1,024 to the new
@@ -379,10 +380,10 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
         let panic = unsafe { self.packet.as_ref() }.drop_panic.take();
         // SAFETY: done once: `Done` is never left, and comes before no other call.
         unsafe { ManuallyDrop::drop(raw) };
-        if let Some(payload) = panic {
-            if !std::thread::panicking() {
-                resume_unwind(payload);
-            }
+        match panic {
+            Some(payload) if !std::thread::panicking() => resume_unwind(payload),
+            Some(payload) => defuse(payload),
+            None => {}
         }
     }
 
@@ -493,11 +494,28 @@ impl<In, Out, Ret> Inner<In, Out, Ret> {
             }
             return;
         }
+        // A value yielded meanwhile may panic when it is dropped, and so may the
+        // body. Neither may keep us from unwinding it to its end.
+        let mut first = None;
         for _ in 0..MOST_REFUSALS {
-            match self.close() {
-                Ok(_) => return,
-                Err(CloseError::Yielded(out)) => drop(out),
-                Err(CloseError::Running | CloseError::Unwinding) => break,
+            let panic = match catch_unwind(AssertUnwindSafe(|| self.close())) {
+                Ok(Ok(result)) => drop_caught(result),
+                Ok(Err(CloseError::Yielded(out))) => drop_caught(out),
+                Ok(Err(CloseError::Running | CloseError::Unwinding)) => break,
+                Err(payload) => Some(payload),
+            };
+            match (panic, &first) {
+                (Some(payload), None) => first = Some(payload),
+                (Some(payload), Some(_)) => defuse(payload),
+                (None, _) => {}
+            }
+            if self.status.get() == Status::Done {
+                match first {
+                    Some(payload) if !std::thread::panicking() => resume_unwind(payload),
+                    Some(payload) => defuse(payload),
+                    None => {}
+                }
+                return;
             }
         }
         fatal(&format!(
@@ -550,16 +568,6 @@ impl<F> Drop for Unrun<F> {
     }
 }
 
-/// Says why, and aborts.
-#[expect(
-    clippy::print_stderr,
-    reason = "the last words of a process that must not go on"
-)]
-fn fatal(why: &str) -> ! {
-    eprintln!("greenroom: {why}");
-    std::process::abort();
-}
-
 /// Sorts the ways a body ends.
 ///
 /// A body that lets another coroutine's closing pass through it has panicked.
@@ -579,8 +587,8 @@ impl<In, Out, Ret> Drop for Inner<In, Out, Ret> {
         match self.status.get() {
             Status::Done => {}
             Status::Created => {
-                unstarted::report(self.name.as_deref(), self.place);
                 self.retire();
+                unstarted::report(self.name.as_deref(), self.place);
             }
             Status::Suspended | Status::Running => self.unwind(),
         }

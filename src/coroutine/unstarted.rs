@@ -4,7 +4,7 @@
 //! is told, and only in builds with debug assertions.
 
 use std::panic::Location;
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 /// A coroutine that was dropped unstarted.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +15,7 @@ pub struct Unstarted<'a> {
     pub made_at: &'static Location<'static>,
 }
 
-type Hook = Box<dyn Fn(&Unstarted<'_>) + Send + Sync>;
+type Hook = Arc<dyn Fn(&Unstarted<'_>) + Send + Sync>;
 
 static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
 
@@ -33,15 +33,20 @@ pub fn set_unstarted_hook(hook: impl Fn(&Unstarted<'_>) + Send + Sync + 'static)
     let mut place = HOOK
         .write()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    *place = Some(Box::new(hook));
+    let before = place.replace(Arc::new(hook));
+    // Its destructor may come back here.
+    drop(place);
+    drop(before);
 }
 
 pub(super) fn report(name: Option<&str>, made_at: &'static Location<'static>) {
     if cfg!(debug_assertions) {
         let hook = HOOK
             .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(hook) = hook.as_ref() {
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
+        // Called without the lock: it may set another hook, or wait.
+        if let Some(hook) = hook {
             hook(&Unstarted { name, made_at });
         }
     }

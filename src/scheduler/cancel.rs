@@ -10,7 +10,7 @@ use std::panic::resume_unwind;
 
 use super::current;
 use super::header::TaskRef;
-use super::report::fatal;
+use crate::panic::fatal;
 
 /// How often a task may catch its cancellation and wait again before the
 /// process gives up on it.
@@ -57,17 +57,16 @@ pub(super) fn is_unwinding(task: TaskRef) -> bool {
     current::parked_unwinding() == 0 || task.cancel.unwinding.get()
 }
 
-/// Marks the task as parked in the middle of its unwinding, around `suspend`.
+/// Suspends a task while something in the thread unwinds: it, or another.
+///
+/// It is counted in either case. So while nobody is counted, whoever runs is the
+/// one that unwinds.
 #[cold]
 pub(super) fn suspend_unwinding(task: TaskRef) {
     if is_unwinding(task) {
         task.cancel.unwinding.set(true);
-        current::add_parked_unwinding(1);
-        task.suspend();
-        current::add_parked_unwinding(-1);
-    } else {
-        task.suspend();
     }
+    current::while_counted(|| task.suspend());
 }
 
 /// Unwinds the running task, which was cancelled and is not unwinding.

@@ -20,10 +20,13 @@ struct Here {
     /// Tasks of this thread that are parked in the middle of unwinding, and
     /// drivers that run in the middle of it.
     parked_unwinding: Cell<u32>,
+    /// How often that count was found to be stale, and set to zero.
+    unwinding_epoch: Cell<u64>,
 }
 
 thread_local! {
-    static HERE: Here = const { Here { core: Cell::new(ptr::null()), parked_unwinding: Cell::new(0) } };
+    static HERE: Here = const { Here { core: Cell::new(ptr::null()), parked_unwinding: Cell::new(0),
+            unwinding_epoch: Cell::new(0) } };
 }
 
 /// The running task of this thread.
@@ -103,4 +106,29 @@ pub(crate) fn now() -> Option<crate::timer::Instant> {
     let core = HERE.with(|here| here.core.get());
     // SAFETY: `enter` sets the pointer for as long as the core is driven.
     unsafe { core.as_ref() }.map(|core| core.clock().now())
+}
+
+/// Forgets who was thought to be in the middle of unwinding, once nobody in the
+/// thread is. A healthy task that parked while somebody unwound was counted too.
+pub(super) fn refresh_unwinding() {
+    HERE.with(|here| {
+        if here.parked_unwinding.get() > 0 && !std::thread::panicking() {
+            here.parked_unwinding.set(0);
+            here.unwinding_epoch.set(here.unwinding_epoch.get() + 1);
+        }
+    });
+}
+
+/// Suspends while counted as being in the middle of unwinding.
+pub(super) fn while_counted(suspend: impl FnOnce()) {
+    let epoch = HERE.with(|here| {
+        here.parked_unwinding.set(here.parked_unwinding.get() + 1);
+        here.unwinding_epoch.get()
+    });
+    suspend();
+    HERE.with(|here| {
+        if here.unwinding_epoch.get() == epoch {
+            here.parked_unwinding.set(here.parked_unwinding.get() - 1);
+        }
+    });
 }

@@ -13,10 +13,10 @@ use crate::reactor::SlotKey;
 use crate::sys::selector;
 
 /// One wish.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Message {
-    /// Unpark the task with this slot and number.
-    Unpark(u32, TaskId),
+    /// Unpark a waker's task.
+    Unpark(Arc<RemoteWaker>),
     /// Free the reactor's slot of a descriptor that was dropped elsewhere.
     Release(SlotKey),
 }
@@ -37,6 +37,8 @@ struct State {
     messages: Vec<Message>,
     /// Whether the loop is in a wait that only `rouse` ends.
     asleep: bool,
+    /// Whether the runtime is gone.
+    closed: bool,
 }
 
 impl Inbox {
@@ -51,8 +53,21 @@ impl Inbox {
 
     /// Leaves a message, and rouses the loop if it sleeps.
     pub(super) fn send(&self, message: Message) {
-        self.change(|state| state.messages.push(message));
-        self.filled.store(true, Ordering::Release);
+        self.change(|state| {
+            if !state.closed {
+                state.messages.push(message);
+            }
+        });
+    }
+
+    /// The runtime is gone: from now on messages are dropped.
+    pub(super) fn close(&self) {
+        let messages = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.closed = true;
+            std::mem::take(&mut state.messages)
+        };
+        drop(messages);
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -60,6 +75,8 @@ impl Inbox {
         change(&mut state);
         let asleep = std::mem::take(&mut state.asleep);
         drop(state);
+        // Also where nothing was left: the rousing itself is to be looked at.
+        self.filled.store(true, Ordering::Release);
         if asleep {
             // It fails only if the runtime's descriptors are gone; then nobody sleeps.
             let _gone = self.rouse.wake();
@@ -99,12 +116,25 @@ pub(super) struct RemoteWaker {
     inbox: Arc<Inbox>,
     slot: u32,
     id: TaskId,
+    /// Whether its message lies in the inbox: one is enough.
+    sent: AtomicBool,
 }
 
 impl RemoteWaker {
     pub(super) fn new(inbox: Arc<Inbox>, slot: u32, id: TaskId) -> Self {
         inbox.wakers.fetch_add(1, Ordering::AcqRel);
-        Self { inbox, slot, id }
+        Self {
+            inbox,
+            slot,
+            id,
+            sent: AtomicBool::new(false),
+        }
+    }
+
+    /// The task it is for. Its message was taken: the next wake sends another.
+    pub(super) fn taken(&self) -> (u32, TaskId) {
+        self.sent.store(false, Ordering::Release);
+        (self.slot, self.id)
     }
 }
 
@@ -114,7 +144,9 @@ impl Wake for RemoteWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.inbox.send(Message::Unpark(self.slot, self.id));
+        if !self.sent.swap(true, Ordering::AcqRel) {
+            self.inbox.send(Message::Unpark(Arc::clone(self)));
+        }
     }
 }
 

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use super::header::{TaskRef, WaitReason};
 use super::inject::{Inbox, Message};
-use super::report::fatal;
 use super::timers::Sleep;
 use super::wait_queue::{Interrupted, WaitQueue};
 use super::{Core, current};
+use crate::panic::fatal;
 use crate::reactor::{self, SlotKey};
 use crate::sys::selector::Selector;
 use crate::timer::Instant;

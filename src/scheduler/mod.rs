@@ -51,6 +51,7 @@ pub use runtime::{Runtime, Turn};
 pub(crate) use task_table::Ending;
 
 use crate::coroutine::pool::Pool;
+use crate::panic::{defuse, drop_caught};
 use crate::timer::{Clock, Instant, Timers};
 use inject::{Inbox, Message};
 use policy::Policy;
@@ -204,6 +205,9 @@ impl Core {
             }
             Err(payload) => {
                 self.policy_panic.replace(Some(payload));
+                if let Some(second) = drop_caught(policy) {
+                    defuse(second);
+                }
                 self.cancel_all();
                 0
             }
@@ -214,6 +218,7 @@ impl Core {
     /// registered.
     #[cold]
     fn look_outside(&self) {
+        current::refresh_unwinding();
         self.expire_timers();
         #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
         if self.has_descriptors() || self.has_messages() {
@@ -256,9 +261,13 @@ impl Core {
         let timeout = deadline
             .filter(|deadline| *deadline != Instant::NEVER)
             .map(|deadline| deadline.duration_since(self.clock.now()));
-        if !self.may_be_left() {
-            return;
-        }
+        // With a message waiting this is only a look, but it is one: a storm of
+        // messages must not starve the descriptors.
+        let timeout = if self.may_be_left() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
         #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
         if self.reactor.get().is_some() {
             return self.collect_events(timeout);
@@ -290,7 +299,8 @@ impl Core {
         }
         for message in inbox.take() {
             match message {
-                Message::Unpark(slot, id) => {
+                Message::Unpark(waker) => {
+                    let (slot, id) = waker.taken();
                     if let Some(task) = self.table.find(slot, id) {
                         park::unpark(task);
                     }
@@ -332,4 +342,12 @@ fn step(task: TaskRef) {
     });
     task.run_on();
     current::driven(Core::count_step);
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Some(inbox) = self.inbox.get() {
+            inbox.close();
+        }
+    }
 }

@@ -18,12 +18,27 @@ pub(crate) use super::wait_queue::{Interrupted, Patience, WaitQueue};
 /// A task that is unwinding goes on at once: nothing may be thrown into it.
 #[inline(always)]
 pub(crate) fn yield_now(task: TaskRef) {
-    if std::thread::panicking() && cancel::is_unwinding(task) {
-        return;
+    if std::thread::panicking() {
+        return yield_unwinding(task);
     }
     task.yielded.set(true);
     task.wake();
     task.suspend();
+    if task.cancel.requested() {
+        cancelled(task);
+    }
+}
+
+/// [`yield_now`] while something in the thread unwinds.
+#[cold]
+#[inline(never)]
+fn yield_unwinding(task: TaskRef) {
+    if cancel::is_unwinding(task) {
+        return;
+    }
+    task.yielded.set(true);
+    task.wake();
+    cancel::suspend_unwinding(task);
     if task.cancel.requested() {
         cancelled(task);
     }
@@ -105,18 +120,20 @@ fn cancelled(task: TaskRef) {
 }
 
 /// Leaves the task until somebody wakes it. It may be woken for nothing.
-///
-/// The task must not be unwinding: see [`switch_unwinding`].
 #[inline(always)]
 pub(super) fn switch(task: TaskRef, reason: WaitReason) {
+    if std::thread::panicking() {
+        return switch_unwinding(task, reason);
+    }
     task.waiting.set(reason);
     task.suspend();
     task.waiting.set(WaitReason::Nothing);
 }
 
-/// Leaves a task that may be in the middle of its unwinding.
+/// [`switch`] while something in the thread unwinds.
 #[cold]
-pub(super) fn switch_unwinding(task: TaskRef, reason: WaitReason) {
+#[inline(never)]
+fn switch_unwinding(task: TaskRef, reason: WaitReason) {
     task.waiting.set(reason);
     cancel::suspend_unwinding(task);
     task.waiting.set(WaitReason::Nothing);

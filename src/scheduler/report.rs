@@ -116,13 +116,3 @@ pub(super) fn title(task: TaskRef) -> String {
         None => format!("task {}, spawned at {},", task.id, task.place),
     }
 }
-
-/// Says why, and aborts.
-#[expect(
-    clippy::print_stderr,
-    reason = "the last words of a process that must not go on"
-)]
-pub(super) fn fatal(why: &str) -> ! {
-    eprintln!("greenroom: {why}");
-    std::process::abort();
-}

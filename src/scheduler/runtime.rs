@@ -7,9 +7,9 @@ use std::mem::ManuallyDrop;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 
-use super::report::fatal;
 use super::spawn::{self, TaskKey, Wish};
 use super::{Config, Core, Deadlock, Ending, RunError, current};
+use crate::panic::{Wall, defuse, fatal};
 use crate::sys::stack::Use;
 use crate::timer::Instant;
 
@@ -117,11 +117,12 @@ impl Runtime {
         let main = core.key(slot);
         let driven = finish(core);
         core.stopping.set(false);
+        // SAFETY: the task returns a `T`, and this is the first to ask.
+        let ending = unsafe { main.take_ending::<T>() };
         if let Some(payload) = core.policy_panic.take() {
             resume_unwind(payload);
         }
-        // SAFETY: the task returns a `T`, and this is the first to ask.
-        match unsafe { main.take_ending::<T>() } {
+        match ending {
             Some(Ending::Returned(value)) => driven.map(|()| value).map_err(RunError::Deadlock),
             Some(Ending::Panicked(payload, _)) => resume_unwind(payload),
             Some(Ending::Cancelled) | None => match driven {
@@ -165,11 +166,18 @@ impl Runtime {
     ///
     /// # Panics
     ///
-    /// Inside a runtime.
+    /// Inside a runtime. A panic of the schedule cancels all tasks, and goes on
+    /// here in the turn in which the last of them ends.
     #[track_caller]
     pub fn turn(&mut self) -> Turn {
         let _entered = self.enter();
-        self.core.turn();
+        Wall::standing("the scheduler itself panicked", || self.core.turn());
+        if self.core.table.live() == 0 {
+            if let Some(payload) = self.core.policy_panic.take() {
+                self.core.stopping.set(false);
+                resume_unwind(payload);
+            }
+        }
         self.state()
     }
 
@@ -239,20 +247,8 @@ impl Drop for StopWhenDone<'_> {
 /// Drives until every task has ended. After a deadlock that is a clean-up, and
 /// a second deadlock is the end.
 fn finish(core: &Core) -> Result<(), Deadlock> {
-    let bomb = MustNotUnwind;
-    let ended = clean_up(core);
-    let _defused = ManuallyDrop::new(bomb);
-    ended
-}
-
-/// Main may borrow from the caller of `run`: nothing may unwind past it while it
-/// lives. Nothing should; this is the wall behind that.
-struct MustNotUnwind;
-
-impl Drop for MustNotUnwind {
-    fn drop(&mut self) {
-        fatal("the scheduler itself panicked");
-    }
+    // Main may borrow from the caller of `run`.
+    Wall::standing("the scheduler itself panicked", || clean_up(core))
 }
 
 fn clean_up(core: &Core) -> Result<(), Deadlock> {
@@ -287,9 +283,13 @@ impl Drop for Runtime {
             fatal("a runtime with living tasks was dropped inside another runtime");
         };
         self.core.cancel_all();
-        if let Err(deadlock) = self.core.drive() {
+        let driven = Wall::standing("the scheduler itself panicked", || self.core.drive());
+        if let Err(deadlock) = driven {
             fatal(&format!("while a runtime was dropped, a {deadlock}"));
         }
         self.core.stopping.set(false);
+        if let Some(payload) = self.core.policy_panic.take() {
+            defuse(payload);
+        }
     }
 }

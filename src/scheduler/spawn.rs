@@ -27,6 +27,7 @@ use super::task_table::SlotRef;
 use super::{Core, Ending};
 use crate::coroutine::fiber::{Fiber, FiberStack, Suspender};
 use crate::id::TaskId;
+use crate::panic::{Wall, defuse};
 use crate::sys::stack::Use;
 
 /// How a task is to be made.
@@ -121,7 +122,9 @@ impl Core {
         let task = TaskRef::new(room);
         let root = move |suspender: &Suspender| {
             task.suspender.set(NonNull::from(suspender));
-            conclude(task, run_body(task, body));
+            Wall::standing("a task's end unwound", || {
+                conclude(task, run_body(task, body))
+            });
         };
         // SAFETY: the caller's duty for what the body borrows; `run_body` and
         // `conclude` let nothing unwind.
@@ -192,13 +195,12 @@ fn discard<T>(task: TaskRef, ending: Ending<T>) {
 /// Tells the hook of a panic that nobody can see.
 #[cold]
 fn unobserved(core: &Core, id: TaskId, name: Option<&str>, payload: Box<dyn Any + Send>) {
-    if let Some(hook) = core.config.on_unobserved.clone() {
-        let _panic = catch_unwind(AssertUnwindSafe(|| {
-            (hook.0)(Unobserved { id, name, payload })
-        }));
-    } else {
-        // A payload may panic when it is dropped.
-        let _panic = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    let Some(hook) = core.config.on_unobserved.clone() else {
+        return defuse(payload);
+    };
+    let told = Unobserved { id, name, payload };
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| (hook.0)(told))) {
+        defuse(second);
     }
 }
 

@@ -107,7 +107,6 @@ impl<T> WaitQueue<T> {
         // Takes the node out however this call ends.
         let linked = Linked(&node);
         loop {
-            // The task was not unwinding above, and nothing ran in it since.
             park::switch(task, reason);
             if node.queue.get().is_null() {
                 break;
@@ -137,7 +136,7 @@ impl<T> WaitQueue<T> {
         self.link(&node);
         let linked = Linked(&node);
         while !node.queue.get().is_null() {
-            park::switch_unwinding(task, reason);
+            park::switch(task, reason);
         }
         drop(linked);
         Ok(node.hand.take())

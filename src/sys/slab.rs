@@ -26,6 +26,11 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use super::check;
 use super::stack::{COLOUR_STEP, COLOURS, Geometry, StackHeader, Use};
 
+/// Marking pages fills page tables, 8 bytes a page. Larger guards are worth two
+/// mappings.
+#[cfg(memory = "linux")]
+const LARGEST_MARKED: usize = 1024 * 1024;
+
 /// One slab's place, as the fault handler sees it.
 #[derive(Debug)]
 struct Record {
@@ -201,7 +206,7 @@ fn map_memory(length: usize) -> io::Result<usize> {
 /// Makes `length` bytes at `bottom` fault. Tells whether it cost mappings.
 fn make_guard(bottom: usize, length: usize) -> io::Result<bool> {
     #[cfg(memory = "linux")]
-    if by_madvise() {
+    if length <= LARGEST_MARKED && by_madvise() {
         let place = ptr::with_exposed_provenance_mut(bottom);
         // SAFETY: the range lies in a slab of ours, below a stack that is not
         // in use yet.

@@ -41,7 +41,7 @@ const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT;
 
 /// More pieces than this are refused by the kernel, so the rest is left for the next call.
-const MOST_PIECES: u16 = 1024;
+pub(crate) const MOST_PIECES: u16 = 1024;
 
 /// Receives what is there, or fails with `WouldBlock`. `Ok(0)` is the end of the stream.
 pub(crate) fn recv(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
