@@ -32,6 +32,8 @@ pub(crate) mod fiber;
 mod object;
 #[cfg(stacks = "slab")]
 pub(crate) mod pool;
+#[cfg(stacks = "slab")]
+pub(crate) mod scope_mark;
 pub(crate) mod scoped;
 #[cfg(stacks = "slab")]
 mod stack;

@@ -249,7 +249,7 @@ fn on_stack(header: &StackHeader) -> bool {
 /// keep locals elsewhere.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn stack_pointer() -> usize {
+pub(super) fn stack_pointer() -> usize {
     let pointer: usize;
     // SAFETY: copies a register, and touches nothing else.
     unsafe {
@@ -262,7 +262,7 @@ fn stack_pointer() -> usize {
 /// keep locals elsewhere.
 #[cfg(target_arch = "aarch64")]
 #[inline(always)]
-fn stack_pointer() -> usize {
+pub(super) fn stack_pointer() -> usize {
     let pointer: usize;
     // SAFETY: copies a register, and touches nothing else.
     unsafe {
@@ -274,7 +274,7 @@ fn stack_pointer() -> usize {
 /// A place in the caller's frame.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
-fn stack_pointer() -> usize {
+pub(super) fn stack_pointer() -> usize {
     let here = 0u8;
     (&raw const here).addr()
 }
