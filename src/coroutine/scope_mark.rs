@@ -55,9 +55,9 @@ impl Drop for ScopeMark {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
+    use super::super::CoroutineState::{Complete, Yielded};
+    use super::super::{Coroutine, Yielder};
     use super::ScopeMark;
-    use crate::CoroutineState::{Complete, Yielded};
-    use crate::{Coroutine, Yielder};
 
     #[test]
     fn a_yield_with_a_scope_open_panics() {
