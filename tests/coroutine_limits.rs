@@ -287,3 +287,26 @@ fn an_alignment_that_does_not_fit_the_stack_is_refused() {
     };
     assert!(child.status.success(), "{child:?}");
 }
+
+/// The room for a value is taken from the stack, never from the guard below it.
+#[test]
+fn a_value_is_not_laid_into_the_guard() {
+    const STACK: usize = 64 * 1024;
+    type Large = [u8; STACK - 8 * 1024];
+    type Larger = [u8; STACK];
+    fn make<T: 'static>() -> std::io::Result<Coroutine<T, (), ()>> {
+        let builder = Coroutine::<T, (), ()>::builder().stack_size(STACK);
+        builder
+            .guard_size(1 << 20)
+            .coroutine(|_: &Yielder<T, ()>, _| ())
+    }
+    // Whatever the colour of the stack: one fits, the other never does.
+    for _ in 0..64 {
+        assert!(make::<[u8; STACK / 2]>().is_ok());
+        let kind = make::<Larger>().err().map(|error| error.kind());
+        assert_eq!(kind, Some(std::io::ErrorKind::InvalidInput));
+    }
+    // At most 5 KiB must be left, and 2.3 KiB are taken: this one depends on the colour.
+    let made: Vec<_> = (0..64).map(|_| make::<Large>()).collect();
+    assert!(made.iter().any(Result::is_ok));
+}

@@ -49,7 +49,8 @@ impl PooledStack {
         let align = align_of::<T>().max(corosensei::stack::STACK_ALIGNMENT);
         let base = self.base.get().checked_sub(size_of::<T>());
         let base = base.map_or(0, |address| address & !(align - 1));
-        let lowest = self.limit().get() + LEAST_STACK;
+        // SAFETY: the record is readable as long as the stack is held.
+        let lowest = unsafe { self.header.as_ref() }.limit + LEAST_STACK;
         match StackPointer::new(base).filter(|base| base.get() >= lowest) {
             Some(base) => self.base = base,
             None => return Err(too_large::<T>()),

@@ -18,6 +18,9 @@ use crate::sys::stack::{Geometry, StackHeader, Use};
 /// The unit sizes are rounded up to.
 const PAGE: usize = 4096;
 
+/// The guard that corosensei counts into a stack's limit is no larger than this.
+const MOST_GUARD: usize = 4 * PAGE;
+
 /// Where stacks come from: the system.
 #[derive(Debug)]
 pub(super) struct Pool;
@@ -79,7 +82,7 @@ impl PooledStack {
         let align = align_of::<T>().max(corosensei::stack::STACK_ALIGNMENT);
         let base = self.base.get().checked_sub(size_of::<T>());
         let base = base.map_or(0, |address| address & !(align - 1));
-        let lowest = self.limit().get() + LEAST_STACK;
+        let lowest = self.limit().get() + MOST_GUARD + LEAST_STACK;
         match StackPointer::new(base).filter(|base| base.get() >= lowest) {
             Some(base) => self.base = base,
             None => return Err(too_large::<T>()),
