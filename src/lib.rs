@@ -119,6 +119,8 @@ compile_error!(
     "greenroom's runtime needs epoll or kqueue; with default-features = false coroutines and generators are left"
 );
 
+#[cfg(feature = "runtime")]
+mod awaitable;
 mod coroutine;
 #[cfg(feature = "runtime")]
 mod error;
@@ -132,6 +134,8 @@ mod panic;
 mod reactor;
 #[cfg(feature = "runtime")]
 mod scheduler;
+#[cfg(feature = "runtime")]
+mod scope;
 #[cfg(feature = "sync")]
 pub mod sync;
 mod sys;
@@ -154,15 +158,22 @@ pub use generator::{Generator, Values, generator};
 pub use time::{Interval, MissedTick, Timer, interval, sleep, sleep_until};
 #[cfg(feature = "runtime")]
 pub use {
+    awaitable::Awaitable,
     error::JoinError,
     id::TaskId,
     scheduler::{
-        Config, DEFAULT_MAIN_STACK_SIZE, Deadlock, ReadyTask, RunError, Runtime, Schedule,
-        StuckTask, Turn, Unobserved,
+        Cancelled, Config, DEFAULT_MAIN_STACK_SIZE, Deadlock, Delivery, ReadyTask, RunError,
+        Runtime, Schedule, StuckTask, Switch, TaskInfo, Turn, Unobserved,
+    },
+    scope::{
+        CancelScope, CancelScopeBuilder, Close, Elapsed, Scope, ScopedJoinHandle, StartError,
+        Started, SupervisedJoinHandle, Supervisor, TryScope, checkpoint, is_cancelled,
+        move_on_after, move_on_at, no_switch, scope, shield, supervise, timeout, timeout_at,
+        try_scope, with,
     },
     task::{
-        Builder, JoinHandle, Task, current, in_task, park, run, spawn, try_current, try_run,
-        yield_now,
+        Builder, CancelOnDrop, JoinHandle, LocalKey, Task, current, in_task, park, run, spawn,
+        tasks, try_current, try_run, yield_now,
     },
     timer::{Clock, Instant},
 };

@@ -43,7 +43,7 @@ fn the_report_names_every_task_its_place_and_its_reason() {
     let tasks = deadlock.tasks();
     assert_eq!(tasks.len(), 4);
     let reader = tasks[1].id;
-    let joins = format!("the end of task {reader}");
+    let joins = format!("the end of task {reader} 'reader'");
     let reasons: Vec<_> = tasks.iter().map(|task| task.waits_for.as_str()).collect();
     assert_eq!(
         reasons,

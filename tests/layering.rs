@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 
 /// Layers, lowest first. Rooms of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["sys", "id", "error", "panic"],
+    &["sys", "id", "error", "panic", "awaitable"],
     &["coroutine", "timer", "reactor"],
     &["generator"],
     &["scheduler"],
     &["task", "time", "sync", "net"],
+    &["scope"],
     &["testing"],
 ];
 
@@ -64,7 +65,10 @@ fn imports(code: &str) -> Vec<String> {
     };
     let mut found = Vec::new();
     for (at, _) in code.match_indices("crate::") {
-        // `$crate::` and `greenroom_crate::` would be other words.
+        // A macro's `$crate::` is said by its user.
+        if code[..at].ends_with('$') {
+            continue;
+        }
         let rest = &code[at + "crate::".len()..];
         match rest.strip_prefix('{') {
             None => found.push(name(rest)),

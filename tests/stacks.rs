@@ -575,13 +575,15 @@ fn aligned<T: Copy + PartialEq + std::fmt::Debug + 'static>(value: T) {
         assert_eq!(place % align_of::<T>(), 0);
     };
     let out = run(move || {
-        let task = spawn(move || {
+        // In debug builds each frame it passes takes two or three pages.
+        let task = Builder::new().stack_size(1 << 20).spawn(move || {
             check(&value);
             yield_now();
             let local = black_box(value);
             check(&local);
             local
         });
+        let task = task.unwrap();
         yield_now();
         yield_now();
         yield_now();

@@ -20,12 +20,27 @@ pub(crate) struct ScopeMark {
     stays: PhantomData<*mut ()>,
 }
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "what opens scopes of tasks will call it")
-)]
 impl ScopeMark {
+    /// Marks the stack of the caller, which is most likely `guess`.
+    ///
+    /// The record must be that of a stack in use.
+    #[inline(always)]
+    pub(crate) fn open_near(guess: NonNull<StackHeader>) -> Self {
+        // SAFETY: a record is readable as long as its stack is in use.
+        let record = unsafe { guess.as_ref() };
+        if record.contains(stack_pointer()) {
+            record.attention.set(record.attention.get() + SCOPE);
+            Self {
+                header: Some(guess),
+                stays: PhantomData,
+            }
+        } else {
+            Self::open()
+        }
+    }
+
     /// Marks the stack of the caller; on a thread's own stack it does nothing.
+    #[cold]
     pub(crate) fn open() -> Self {
         let found = slab::find(stack_pointer());
         let header = found.and_then(|found| NonNull::new(found.header.cast_mut()));

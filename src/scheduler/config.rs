@@ -3,8 +3,12 @@
 use std::any::Any;
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
+use super::cancel::Delivery;
+use super::hooks::{Switch, SwitchHook};
 use super::policy::{Policy, Schedule};
+use super::report::StuckTask;
 use crate::coroutine::{DEFAULT_GUARD_SIZE, DEFAULT_STACK_SIZE};
 use crate::id::TaskId;
 use crate::timer::Clock;
@@ -31,6 +35,9 @@ pub struct Config {
     pub(super) budget: u32,
     pub(super) on_unobserved: Option<Hook>,
     pub(super) schedule: Option<Policy>,
+    pub(super) delivery: Delivery,
+    pub(super) shutdown_grace: Option<(Duration, ShutdownHook)>,
+    pub(super) on_switch: Option<SwitchHook>,
 }
 
 /// A task that panicked, and whose handle nobody kept.
@@ -62,6 +69,18 @@ impl fmt::Debug for Hook {
     }
 }
 
+#[derive(Clone)]
+pub(super) struct ShutdownHook(pub(super) Rc<OnLate>);
+
+/// What is told of tasks that resist.
+type OnLate = dyn Fn(&[StuckTask]);
+
+impl fmt::Debug for ShutdownHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ShutdownHook")
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self::new()
@@ -80,6 +99,9 @@ impl Config {
             budget: 128,
             on_unobserved: None,
             schedule: None,
+            delivery: Delivery::DEFAULT,
+            shutdown_grace: None,
+            on_switch: None,
         }
     }
 
@@ -131,6 +153,80 @@ impl Config {
     /// dropped.
     pub fn on_unobserved(mut self, hook: impl Fn(Unobserved<'_>) + 'static) -> Self {
         self.on_unobserved = Some(Hook(Rc::new(hook)));
+        self
+    }
+
+    /// How cancelled tasks learn of it, where no
+    /// [`CancelScope`](crate::CancelScope) says otherwise. [`Delivery::Unwind`]; with
+    /// `panic = "abort"`, [`Delivery::Error`].
+    pub fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = delivery;
+        self
+    }
+
+    /// How long cancelled tasks may take to end before `hook` is told of those
+    /// that are left. `run` goes on waiting for them all the same: they may be
+    /// using what lies on their stacks.
+    ///
+    /// It counts from the end of the main task, or from a deadlock. The hook runs
+    /// between the steps of tasks, once; a panic of its own is dropped.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use std::{cell::RefCell, rc::Rc};
+    /// use greenroom::{Builder, Clock, Config, Runtime, shield, sleep, yield_now};
+    ///
+    /// let told = Rc::new(RefCell::new(Vec::new()));
+    /// let names = Rc::clone(&told);
+    /// let config = Config::new().clock(Clock::virtual_()).shutdown_grace(
+    ///     Duration::from_secs(2),
+    ///     move |left| names.borrow_mut().extend(left.iter().filter_map(|task| task.name.clone())),
+    /// );
+    /// Runtime::with(config).run(|| {
+    ///     let slow = || shield(|| sleep(Duration::from_secs(5)));
+    ///     drop(Builder::new().name("slow").spawn(slow).unwrap());
+    ///     yield_now();
+    /// });
+    /// assert_eq!(*told.borrow(), ["slow"]);
+    /// ```
+    pub fn shutdown_grace(
+        mut self,
+        grace: Duration,
+        hook: impl Fn(&[StuckTask]) + 'static,
+    ) -> Self {
+        self.shutdown_grace = Some((grace, ShutdownHook(Rc::new(hook))));
+        self
+    }
+
+    /// Is told before a task runs, and when it has stopped, at every switch: so
+    /// that what keeps state for the thread (a tracing library's current span) can
+    /// keep it for the task.
+    ///
+    /// The hook runs on the thread's own stack, outside all tasks. It cannot
+    /// wait, and a panic of its own is dropped.
+    ///
+    /// ```
+    /// use std::{cell::Cell, collections::HashMap, cell::RefCell, rc::Rc};
+    /// use greenroom::{Config, Runtime, Switch, spawn, yield_now};
+    ///
+    /// thread_local!(static DEPTH: Cell<u32> = const { Cell::new(0) });
+    ///
+    /// let saved = RefCell::new(HashMap::new());
+    /// let config = Config::new().on_switch(move |switch| match switch {
+    ///     Switch::In(task) => DEPTH.set(saved.borrow().get(&task).copied().unwrap_or(0)),
+    ///     Switch::Out(task) => drop(saved.borrow_mut().insert(task, DEPTH.take())),
+    ///     Switch::End(task) => drop(saved.borrow_mut().remove(&task)),
+    ///     _ => {}
+    /// });
+    /// Runtime::with(config).run(|| {
+    ///     DEPTH.set(1);
+    ///     spawn(|| assert_eq!(DEPTH.replace(7), 0)); // its own
+    ///     yield_now();
+    ///     assert_eq!(DEPTH.get(), 1);
+    /// });
+    /// ```
+    pub fn on_switch(mut self, hook: impl Fn(Switch) + 'static) -> Self {
+        self.on_switch = Some(SwitchHook::new(hook));
         self
     }
 

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use super::Core;
 use super::header::TaskRef;
+use super::locals::Binding;
 
 struct Here {
     core: Cell<*const Core>,
@@ -27,6 +28,10 @@ struct Here {
 thread_local! {
     static HERE: Here = const { Here { core: Cell::new(ptr::null()), parked_unwinding: Cell::new(0),
             unwinding_epoch: Cell::new(0) } };
+
+    /// What `task_local!` holds outside tasks. Apart, because it has a destructor,
+    /// and what has one is slower to reach.
+    static LOCALS: Cell<Option<Rc<Binding>>> = const { Cell::new(None) };
 }
 
 /// The running task of this thread.
@@ -36,6 +41,14 @@ pub(crate) fn task() -> Option<TaskRef> {
     // SAFETY: `enter` sets the pointer for as long as the core is driven.
     let core = unsafe { core.as_ref() }?;
     core.current.get()
+}
+
+/// Replaces the task-locals of the thread itself. They are gone once the thread
+/// ends.
+pub(super) fn replace_locals(bindings: Option<Rc<Binding>>) -> Option<Rc<Binding>> {
+    LOCALS
+        .try_with(|locals| locals.replace(bindings))
+        .unwrap_or(None)
 }
 
 /// Looks at the runtime driven by this thread. For the loop alone, which runs

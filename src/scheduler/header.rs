@@ -20,9 +20,14 @@ use std::rc::Rc;
 
 use super::Core;
 use super::cancel::CancelState;
+use super::children::Siblings;
+use super::locals::Binding;
 use super::task_table::SlotRef;
 use crate::coroutine::fiber::{Fiber, Suspender};
 use crate::id::TaskId;
+use crate::sys::slab;
+use crate::sys::stack::StackHeader;
+use crate::timer::Instant;
 
 /// What a task waits for: in its head while parked, and in reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,16 @@ pub(crate) enum WaitReason {
     Receive,
     /// Room in a channel.
     Send,
+    /// The last of so many children to end.
+    Children(usize),
+    /// A place in a scope that limits its children.
+    Place,
+    /// An event to be set.
+    Event,
+    /// The one value of a `oneshot`.
+    Oneshot,
+    /// The first of several things.
+    Select,
     /// A descriptor to become readable.
     Readable(i32),
     /// A descriptor to become writable.
@@ -54,6 +69,12 @@ impl fmt::Display for WaitReason {
             Self::Join(id) => write!(f, "the end of task {id}"),
             Self::Receive => f.write_str("a value in a channel"),
             Self::Send => f.write_str("room in a channel"),
+            Self::Children(1) => f.write_str("its last child to end"),
+            Self::Children(count) => write!(f, "its {count} children to end"),
+            Self::Place => f.write_str("a place in a scope that is full"),
+            Self::Event => f.write_str("an event"),
+            Self::Oneshot => f.write_str("the value of a oneshot"),
+            Self::Select => f.write_str("the first of several things"),
             Self::Readable(fd) => write!(f, "descriptor {fd} to become readable"),
             Self::Writable(fd) => write!(f, "descriptor {fd} to become writable"),
         }
@@ -82,7 +103,14 @@ pub(crate) struct Header {
     /// Whether an `unpark` came before its `park`.
     pub(super) permit: Cell<bool>,
     pub(super) cancel: CancelState,
+    pub(super) siblings: Siblings,
+    /// What `task_local!` holds for it.
+    pub(super) locals: Cell<Option<Rc<Binding>>>,
+    /// The record of its stack.
+    pub(super) stack: NonNull<StackHeader>,
     pub(super) waiting: Cell<WaitReason>,
+    /// Since when, as of the loop's last look at the clock.
+    pub(super) since: Cell<Instant>,
     pub(super) name: Option<Rc<str>>,
     pub(super) place: &'static Location<'static>,
 }
@@ -144,6 +172,13 @@ impl TaskRef {
         if !self.queued.replace(true) {
             self.core().queue.push(self);
         }
+    }
+
+    /// Bytes of its stack in memory, and bytes of address space of it.
+    pub(super) fn stack_use(self) -> (usize, usize) {
+        // SAFETY: the record is readable as long as the task has not ended.
+        let stack = unsafe { self.stack.as_ref() };
+        (slab::in_memory(stack), stack.extent)
     }
 
     /// Runs the task until it waits or ends. For the loop alone: the task came out

@@ -18,7 +18,7 @@ use super::header::{TaskRef, WaitReason};
 use super::inject::{Inbox, Message};
 use super::timers::Sleep;
 use super::wait_queue::{Interrupted, WaitQueue};
-use super::{Core, current};
+use super::{Core, cancel, current};
 use crate::panic::fatal;
 use crate::reactor::{self, SlotKey};
 use crate::sys::selector::Selector;
@@ -154,12 +154,7 @@ pub(crate) fn wait<R>(
     };
     queue
         .wait_until(task, reason, quit, once)
-        .unwrap_or_else(|Interrupted(_)| Err(unwinding()))
-}
-
-/// The error of a call that would wait while its task unwinds.
-fn unwinding() -> io::Error {
-    io::Error::other("the task is unwinding and may not wait")
+        .unwrap_or_else(|Interrupted(_)| Err(cancel::error(task)))
 }
 
 /// One more task that a descriptor may wake.
@@ -196,7 +191,7 @@ pub(crate) fn pause(task: TaskRef, fd: BorrowedFd<'_>, length: Duration) -> io::
     let over = || sleep.is_over().then_some(());
     WaitQueue::<()>::new()
         .wait_until(task, WaitReason::Readable(fd.as_raw_fd()), over, || None)
-        .map_err(|Interrupted(_)| unwinding())
+        .map_err(|Interrupted(_)| cancel::error(task))
 }
 
 impl Core {

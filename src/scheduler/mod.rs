@@ -19,12 +19,16 @@
 //! Nothing here may hold a borrow while a task runs.
 
 pub(crate) mod cancel;
+pub(crate) mod children;
 mod config;
 pub(crate) mod current;
+pub(crate) mod frame;
 mod header;
+mod hooks;
 mod inject;
 #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
 pub(crate) mod io;
+pub(crate) mod locals;
 pub(crate) mod park;
 mod policy;
 mod report;
@@ -43,16 +47,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use cancel::{Cancelled, Delivery};
 pub use config::{Config, DEFAULT_MAIN_STACK_SIZE, Unobserved};
 pub(crate) use header::{TaskRef, WaitReason};
+pub use hooks::Switch;
 pub use policy::{ReadyTask, Schedule};
-pub use report::{Deadlock, RunError, StuckTask};
+pub(crate) use report::tasks;
+pub use report::{Deadlock, RunError, StuckTask, TaskInfo};
 pub use runtime::{Runtime, Turn};
 pub(crate) use task_table::Ending;
 
 use crate::coroutine::pool::Pool;
 use crate::panic::{defuse, drop_caught};
-use crate::timer::{Clock, Instant, Timers};
+use crate::timer::{Clock, Instant, TimerKey, Timers};
+use hooks::SwitchHook;
 use inject::{Inbox, Message};
 use policy::Policy;
 use run_queue::RunQueue;
@@ -73,6 +81,10 @@ pub(crate) struct Core {
     table: TaskTable,
     timers: RefCell<Timers<Sleeping>>,
     clock: Clock,
+    /// The time when the loop last looked outside.
+    seen: Cell<Instant>,
+    /// When tasks that resist their cancellation are to be told of.
+    shutdown: Cell<Option<TimerKey>>,
     #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
     reactor: OnceCell<io::Reactor>,
     inbox: OnceCell<Arc<Inbox>>,
@@ -80,7 +92,9 @@ pub(crate) struct Core {
     waiting_for_io: Cell<usize>,
     /// Whether tasks are being ended: a task spawned now is cancelled at birth.
     stopping: Cell<bool>,
-    has_policy: bool,
+    /// Whether there is a schedule, or a hook: anything but the plain queue.
+    is_watched: bool,
+    hook: Option<SwitchHook>,
     policy: RefCell<Option<Policy>>,
     /// What the schedule panicked with.
     policy_panic: RefCell<Option<Box<dyn Any + Send>>>,
@@ -94,6 +108,7 @@ impl Core {
     fn new(mut config: Config) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let policy = config.schedule.take();
+        let hook = config.on_switch.take();
         Self {
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             queue: RunQueue::new(),
@@ -103,12 +118,15 @@ impl Core {
             table: TaskTable::new(),
             timers: RefCell::new(Timers::new()),
             clock: config.clock.clone(),
+            seen: Cell::new(config.clock.now()),
+            shutdown: Cell::new(None),
             #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
             reactor: OnceCell::new(),
             inbox: OnceCell::new(),
             waiting_for_io: Cell::new(0),
             stopping: Cell::new(false),
-            has_policy: policy.is_some(),
+            is_watched: policy.is_some() || hook.is_some(),
+            hook,
             policy: RefCell::new(policy),
             policy_panic: RefCell::new(None),
             config,
@@ -154,8 +172,8 @@ impl Core {
 
     #[inline(always)]
     fn next_ready(&self) -> Option<TaskRef> {
-        if self.has_policy {
-            self.ask_policy()
+        if self.is_watched {
+            self.next_watched()
         } else {
             self.queue.pop()
         }
@@ -165,6 +183,9 @@ impl Core {
     #[inline(always)]
     fn count_step(&self) {
         self.current.set(None);
+        if self.is_watched {
+            self.tell_out();
+        }
         match self.countdown.get() {
             0 | 1 => {
                 self.countdown.set(self.config.event_interval);
@@ -174,7 +195,16 @@ impl Core {
         }
     }
 
+    /// [`next_ready`](Self::next_ready) where somebody watches or decides.
     #[cold]
+    fn next_watched(&self) -> Option<TaskRef> {
+        if self.policy.borrow().is_some() {
+            self.ask_policy()
+        } else {
+            self.queue.pop()
+        }
+    }
+
     fn ask_policy(&self) -> Option<TaskRef> {
         let mut ready = Vec::with_capacity(self.queue.len());
         while let Some(task) = self.queue.get(ready.len()) {
@@ -219,6 +249,7 @@ impl Core {
     #[cold]
     fn look_outside(&self) {
         current::refresh_unwinding();
+        self.seen.set(self.clock.now());
         self.expire_timers();
         #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
         if self.has_descriptors() || self.has_messages() {
@@ -319,12 +350,36 @@ impl Core {
         if cfg!(panic = "abort") {
             return;
         }
-        self.table.for_each_live(|task| {
-            task.cancel.request();
-            if self.current.get() != Some(task) {
-                task.wake();
-            }
-        });
+        self.table.for_each_live(frame::request);
+        if let Some((grace, _)) = &self.config.shutdown_grace {
+            let deadline = self.clock.now().saturating_add(*grace);
+            let key = self
+                .timers
+                .borrow_mut()
+                .insert(deadline, Sleeping::Shutdown);
+            self.end_grace();
+            self.shutdown.set(Some(key));
+        }
+    }
+
+    /// All have ended, or are to be cancelled anew.
+    fn end_grace(&self) {
+        if let Some(key) = self.shutdown.take() {
+            let _removed = self.timers.borrow_mut().remove(key);
+        }
+    }
+
+    /// Tells of those that resist their cancellation.
+    #[cold]
+    fn shutdown_is_late(&self) {
+        self.shutdown.set(None);
+        let Some((_, hook)) = &self.config.shutdown_grace else {
+            return;
+        };
+        let stuck = report::stuck(self);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| (hook.0)(&stuck))) {
+            defuse(payload);
+        }
     }
 }
 
@@ -339,6 +394,9 @@ fn step(task: TaskRef) {
     current::driven(|core| {
         core.current.set(Some(task));
         core.budget.set(core.config.budget);
+        if core.is_watched {
+            core.tell_in(task);
+        }
     });
     task.run_on();
     current::driven(Core::count_step);

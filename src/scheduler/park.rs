@@ -21,11 +21,14 @@ pub(crate) fn yield_now(task: TaskRef) {
     if std::thread::panicking() {
         return yield_unwinding(task);
     }
+    if task.cancel.must_not_switch() {
+        cancel::refuse_switch(task);
+    }
     task.yielded.set(true);
     task.wake();
     task.suspend();
-    if task.cancel.requested() {
-        cancelled(task);
+    if task.cancel.pending() {
+        may_wait(task);
     }
 }
 
@@ -33,14 +36,14 @@ pub(crate) fn yield_now(task: TaskRef) {
 #[cold]
 #[inline(never)]
 fn yield_unwinding(task: TaskRef) {
-    if cancel::is_unwinding(task) {
+    if cancel::is_unwinding(task) && !cancel::may_wait_unwinding(task) {
         return;
     }
     task.yielded.set(true);
     task.wake();
     cancel::suspend_unwinding(task);
-    if task.cancel.requested() {
-        cancelled(task);
+    if task.cancel.pending() {
+        may_wait(task);
     }
 }
 
@@ -83,7 +86,8 @@ pub(crate) fn unpark(task: TaskRef) {
 #[cfg(feature = "time")]
 pub(crate) fn sleep_until(task: TaskRef, deadline: Instant) {
     if !may_wait(task) {
-        return;
+        // A loop of sleeps that fail must not starve the others.
+        return yield_now(task);
     }
     let core = task.core();
     if deadline <= core.clock.now() {
@@ -100,23 +104,13 @@ pub(crate) fn sleep_until(task: TaskRef, deadline: Instant) {
 }
 
 /// Whether the task may park now. Unwinds it if it was cancelled; `false` if it
-/// is unwinding already.
+/// is unwinding already, or is to learn of its cancellation by errors.
 #[inline(always)]
-pub(super) fn may_wait(task: TaskRef) -> bool {
-    if std::thread::panicking() && cancel::is_unwinding(task) {
-        return false;
+pub(crate) fn may_wait(task: TaskRef) -> bool {
+    if std::thread::panicking() {
+        return cancel::may_wait_unwinding(task);
     }
-    if task.cancel.requested() {
-        cancel::deliver(task);
-    }
-    true
-}
-
-#[cold]
-fn cancelled(task: TaskRef) {
-    if !cancel::is_unwinding(task) {
-        cancel::deliver(task);
-    }
+    !task.cancel.pending() || cancel::meet(task)
 }
 
 /// Leaves the task until somebody wakes it. It may be woken for nothing.
@@ -125,7 +119,11 @@ pub(super) fn switch(task: TaskRef, reason: WaitReason) {
     if std::thread::panicking() {
         return switch_unwinding(task, reason);
     }
+    if task.cancel.must_not_switch() {
+        cancel::refuse_switch(task);
+    }
     task.waiting.set(reason);
+    task.since.set(task.core().seen.get());
     task.suspend();
     task.waiting.set(WaitReason::Nothing);
 }
@@ -135,6 +133,7 @@ pub(super) fn switch(task: TaskRef, reason: WaitReason) {
 #[inline(never)]
 fn switch_unwinding(task: TaskRef, reason: WaitReason) {
     task.waiting.set(reason);
+    task.since.set(task.core().seen.get());
     cancel::suspend_unwinding(task);
     task.waiting.set(WaitReason::Nothing);
 }

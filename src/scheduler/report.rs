@@ -5,9 +5,10 @@ use std::fmt;
 use std::io;
 use std::panic::Location;
 
-use super::Core;
-use super::header::TaskRef;
+use super::header::{TaskRef, WaitReason};
+use super::{Core, current, frame};
 use crate::id::TaskId;
+use crate::timer::Instant;
 
 /// All tasks wait, and nothing is left that could wake one.
 ///
@@ -32,19 +33,115 @@ pub struct StuckTask {
     pub waits_for: String,
 }
 
+/// All tasks of a runtime that have not ended, in the order they were spawned.
+pub(super) fn stuck(core: &Core) -> Vec<StuckTask> {
+    let mut tasks = Vec::new();
+    core.table.for_each_live(|task| {
+        tasks.push(StuckTask {
+            id: task.id,
+            name: task.name.as_deref().map(str::to_owned),
+            spawned_at: task.place,
+            waits_for: waits_for(task),
+        });
+    });
+    tasks.sort_by_key(|task| task.id);
+    tasks
+}
+
+/// What a task waits for, and who could end that wait, as far as it is known.
+fn waits_for(task: TaskRef) -> String {
+    let reason = task.waiting.get();
+    let mut text = reason.to_string();
+    match reason {
+        WaitReason::Join(id) => {
+            task.core().table.for_each_live(|other| {
+                if other.id == id {
+                    if let Some(name) = &other.name {
+                        text = format!("{text} '{name}'");
+                    }
+                }
+            });
+        }
+        WaitReason::Children(_) => {
+            if let Some(children) = frame::joining(task) {
+                let names: Vec<String> = children.some().take(NAMED).map(short).collect();
+                let more = children.living().saturating_sub(NAMED);
+                text = format!("{text}: {}", names.join(", "));
+                if more > 0 {
+                    text = format!("{text} and {more} more");
+                }
+            }
+        }
+        _ => {}
+    }
+    text
+}
+
+/// How many children of a scope a report names.
+const NAMED: usize = 4;
+
+fn short(task: TaskRef) -> String {
+    match &task.name {
+        Some(name) => format!("task {} '{name}'", task.id),
+        None => format!("task {}", task.id),
+    }
+}
+
+/// A task that has not ended, as [`tasks`](crate::tasks) shows it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// Its number.
+    pub id: TaskId,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Where it was spawned.
+    pub spawned_at: &'static Location<'static>,
+    /// What it waits for; `None` if it runs or is ready to.
+    pub waits_for: Option<String>,
+    /// Since when it waits, as of the loop's last look at the clock: up to
+    /// [`event_interval`](crate::Config::event_interval) steps too early.
+    pub since: Option<Instant>,
+    /// Whether it was cancelled, by itself or with a scope around it.
+    pub is_cancelled: bool,
+    /// The task whose scope it was spawned in, if it was.
+    pub parent: Option<TaskId>,
+    /// Bytes of its stack that are in memory: as deep as it ever was, in pages.
+    pub stack_in_use: usize,
+    /// Bytes of address space of its stack.
+    pub stack_size: usize,
+}
+
+/// The living tasks of the runtime that runs the caller, in the order they were
+/// spawned.
+pub(crate) fn tasks() -> Vec<TaskInfo> {
+    let Some(core) = current::core() else {
+        return Vec::new();
+    };
+    let mut tasks = Vec::new();
+    core.table.for_each_live(|task| {
+        let waits = task.waiting.get() != WaitReason::Nothing;
+        let (stack_in_use, stack_size) = task.stack_use();
+        tasks.push(TaskInfo {
+            id: task.id,
+            name: task.name.as_deref().map(str::to_owned),
+            spawned_at: task.place,
+            waits_for: waits.then(|| waits_for(task)),
+            since: waits.then(|| task.since.get()),
+            is_cancelled: task.cancel.pending() || task.cancel.requested.get(),
+            parent: frame::children_at(task.siblings.parent())
+                .map(|children| children.frame().task().id),
+            stack_in_use,
+            stack_size,
+        });
+    });
+    tasks.sort_by_key(|task| task.id);
+    tasks
+}
+
 impl Deadlock {
     pub(super) fn of(core: &Core) -> Self {
-        let mut tasks = Vec::new();
-        core.table.for_each_live(|task| {
-            tasks.push(StuckTask {
-                id: task.id,
-                name: task.name.as_deref().map(str::to_owned),
-                spawned_at: task.place,
-                waits_for: task.waiting.get().to_string(),
-            });
-        });
-        tasks.sort_by_key(|task| task.id);
-        Self { tasks }
+        Self { tasks: stuck(core) }
     }
 
     /// The tasks, in the order they were spawned.

@@ -7,7 +7,7 @@ use std::mem::ManuallyDrop;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
 
-use super::spawn::{self, TaskKey, Wish};
+use super::spawn::{self, Plain, TaskKey, Wish};
 use super::{Config, Core, Deadlock, Ending, RunError, current};
 use crate::panic::{Wall, defuse, fatal};
 use crate::sys::stack::Use;
@@ -112,10 +112,12 @@ impl Runtime {
         core.stopping.set(false);
         // SAFETY: what `main` borrows outlives this call, and `finish` does not
         // return before the task has ended.
-        let slot = unsafe { core.spawn(Wish::default(), Use::Main, place, true, body) }
-            .map_err(RunError::Io)?;
+        let slot =
+            unsafe { core.spawn::<Plain, _>(Wish::default(), Use::Main, place, true, None, body) }
+                .map_err(RunError::Io)?;
         let main = core.key(slot);
         let driven = finish(core);
+        core.end_grace();
         core.stopping.set(false);
         // SAFETY: the task returns a `T`, and this is the first to ask.
         let ending = unsafe { main.take_ending::<T>() };
@@ -287,6 +289,7 @@ impl Drop for Runtime {
         if let Err(deadlock) = driven {
             fatal(&format!("while a runtime was dropped, a {deadlock}"));
         }
+        self.core.end_grace();
         self.core.stopping.set(false);
         if let Some(payload) = self.core.policy_panic.take() {
             defuse(payload);

@@ -19,9 +19,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 
 use super::cancel::{CancelState, Cancelled};
+use super::children::{Children, Siblings};
 use super::config::Unobserved;
+use super::frame;
 use super::header::{Header, TaskRef, WaitReason};
 use super::inject::RemoteWaker;
+use super::locals;
 use super::park::{self, Patience};
 use super::task_table::SlotRef;
 use super::{Core, Ending};
@@ -29,6 +32,7 @@ use crate::coroutine::fiber::{Fiber, FiberStack, Suspender};
 use crate::id::TaskId;
 use crate::panic::{Wall, defuse};
 use crate::sys::stack::Use;
+use crate::timer::Instant;
 
 /// How a task is to be made.
 #[derive(Debug, Default, Clone)]
@@ -36,6 +40,54 @@ pub(crate) struct Wish {
     pub(crate) name: Option<Rc<str>>,
     pub(crate) stack_size: Option<usize>,
     pub(crate) guard_size: Option<usize>,
+    /// Whether it starts with the spawner's task-locals.
+    pub(crate) inherit: bool,
+}
+
+/// How a kind of body is run. A type instead of one more closure: with results
+/// of large alignment every frame between costs pages.
+pub(crate) trait Kind<F> {
+    /// The task's result.
+    type Value;
+
+    /// Runs the body whatever it does.
+    fn run(task: TaskRef, body: F) -> Ending<Self::Value>;
+}
+
+/// Bodies that just return.
+pub(crate) struct Plain;
+
+impl<T, F: FnOnce() -> T> Kind<F> for Plain {
+    type Value = T;
+
+    #[inline(always)]
+    fn run(task: TaskRef, body: F) -> Ending<T> {
+        match catch_unwind(AssertUnwindSafe(body)) {
+            Ok(value) => Ending::Returned(value),
+            Err(payload) => unwound(task, payload),
+        }
+    }
+}
+
+/// Bodies that know better how they ended.
+pub(crate) struct Telling;
+
+impl<T, F: FnOnce() -> Ending<T>> Kind<F> for Telling {
+    type Value = T;
+
+    #[inline]
+    fn run(task: TaskRef, body: F) -> Ending<T> {
+        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| unwound(task, payload))
+    }
+}
+
+/// The ending of a body that unwound.
+fn unwound<T>(task: TaskRef, payload: Box<dyn Any + Send>) -> Ending<T> {
+    if payload.is::<Cancelled>() {
+        Ending::Cancelled
+    } else {
+        Ending::Panicked(payload, task.name.clone())
+    }
 }
 
 /// Numbers of tasks are taken from the process in blocks of this many.
@@ -73,15 +125,16 @@ impl Core {
     ///
     /// # Safety
     ///
-    /// What `body` and `T` borrow must live until the task has ended; if it is
+    /// What `body` and its result borrow must live until the task has ended; if it is
     /// leaked, for ever.
     #[inline(always)]
-    pub(super) unsafe fn spawn<T, F: FnOnce() -> T>(
+    pub(super) unsafe fn spawn<K: Kind<F>, F>(
         &self,
         wish: Wish,
         used_for: Use,
         place: &'static Location<'static>,
         wanted: bool,
+        parent: Option<&Children>,
         body: F,
     ) -> io::Result<SlotRef> {
         let default = if used_for == Use::Main {
@@ -102,6 +155,7 @@ impl Core {
         let slot = self.table.claim(wanted);
         let id = self.next_id();
         let room = stack.room();
+        let delivery = self.config.delivery;
         let header = Header {
             core: NonNull::from(self),
             step: None,
@@ -112,8 +166,12 @@ impl Core {
             queued: Cell::new(false),
             yielded: Cell::new(false),
             permit: Cell::new(false),
-            cancel: CancelState::default(),
+            cancel: CancelState::new(self.stopping.get(), delivery),
+            siblings: Siblings::none(),
+            locals: Cell::new(None),
+            stack: stack.header(),
             waiting: Cell::new(WaitReason::Nothing),
+            since: Cell::new(Instant::NEVER),
             name: wish.name,
             place,
         };
@@ -123,7 +181,7 @@ impl Core {
         let root = move |suspender: &Suspender| {
             task.suspender.set(NonNull::from(suspender));
             Wall::standing("a task's end unwound", || {
-                conclude(task, run_body(task, body))
+                conclude(task, run_body::<K, F>(task, body))
             });
         };
         // SAFETY: the caller's duty for what the body borrows; `run_body` and
@@ -133,8 +191,11 @@ impl Core {
         // SAFETY: the task is not running, so nobody looks at its fiber.
         unsafe { (*place).write(fiber) };
         self.table.occupy(slot, task, id);
-        if self.stopping.get() {
-            task.cancel.request();
+        if let Some(parent) = parent {
+            parent.adopt(task);
+        }
+        if wish.inherit {
+            task.locals.set(locals::current());
         }
         task.wake();
         Ok(slot)
@@ -151,16 +212,12 @@ impl Core {
 
 /// Runs the body of a task, unless it was cancelled before its first step.
 #[inline]
-fn run_body<T>(task: TaskRef, body: impl FnOnce() -> T) -> Ending<T> {
-    if task.cancel.requested() {
-        return match catch_unwind(AssertUnwindSafe(|| drop(body))) {
-            Ok(()) => Ending::Cancelled,
-            Err(payload) => Ending::Panicked(payload, task.name.clone()),
-        };
+fn run_body<K: Kind<F>, F>(task: TaskRef, body: F) -> Ending<K::Value> {
+    if !task.cancel.pending() {
+        return K::run(task, body);
     }
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(value) => Ending::Returned(value),
-        Err(payload) if payload.is::<Cancelled>() => Ending::Cancelled,
+    match catch_unwind(AssertUnwindSafe(|| drop(body))) {
+        Ok(()) => Ending::Cancelled,
         Err(payload) => Ending::Panicked(payload, task.name.clone()),
     }
 }
@@ -168,13 +225,37 @@ fn run_body<T>(task: TaskRef, body: impl FnOnce() -> T) -> Ending<T> {
 /// Stores the ending of a task. Where nobody wants it, it is dropped here: still
 /// in the task, which may wait in a destructor.
 #[inline(always)]
-fn conclude<T>(task: TaskRef, ending: Ending<T>) {
+fn conclude<T>(task: TaskRef, mut ending: Ending<T>) {
     let table = &task.core().table;
+    task.core().note_end();
+    let parent = frame::children_at(task.siblings.parent());
+    if let Some(bindings) = task.locals.take() {
+        locals::let_go(bindings);
+    }
+    if let Some(parent) = parent {
+        if parent.fails_together() && matches!(ending, Ending::Panicked(..)) {
+            hand_in(task, parent, &mut ending);
+        }
+    }
     if task.slot.is_wanted() {
         table.finish(task.slot, ending);
     } else {
         discard(task, ending);
         table.finish_unwanted(task.slot);
+    }
+    if let Some(parent) = parent {
+        parent.leave(task);
+    }
+}
+
+/// Makes the panic of a child that of its scope. The first cancels the others;
+/// later ones are told to the hook.
+#[cold]
+fn hand_in<T>(task: TaskRef, parent: &Children, ending: &mut Ending<T>) {
+    if let Ending::Panicked(payload, name) = std::mem::replace(ending, Ending::Cancelled) {
+        if let Some(later) = parent.fail(payload) {
+            unobserved(task.core(), task.id, name.as_deref(), later);
+        }
     }
 }
 
@@ -192,7 +273,7 @@ fn discard<T>(task: TaskRef, ending: Ending<T>) {
     unobserved(task.core(), task.id, task.name.as_deref(), told);
 }
 
-/// Tells the hook of a panic that nobody can see.
+/// Tells the hook of a failure that nobody can see.
 #[cold]
 fn unobserved(core: &Core, id: TaskId, name: Option<&str>, payload: Box<dyn Any + Send>) {
     let Some(hook) = core.config.on_unobserved.clone() else {
@@ -231,7 +312,7 @@ pub(super) fn spawn_in<T: 'static, F: FnOnce() -> T + 'static>(
     body: F,
 ) -> io::Result<TaskKey> {
     // SAFETY: body and result are 'static.
-    let slot = unsafe { core.spawn(wish, Use::Task, place, true, body) }?;
+    let slot = unsafe { core.spawn::<Plain, F>(wish, Use::Task, place, true, None, body) }?;
     Ok(TaskKey { core, slot })
 }
 
@@ -239,6 +320,13 @@ impl TaskKey {
     /// Whether the task has ended.
     pub(crate) fn is_finished(&self) -> bool {
         self.slot.is_finished()
+    }
+
+    /// Cancels the task, unless it has ended.
+    pub(crate) fn cancel(&self) {
+        if let Some(task) = self.slot.task() {
+            frame::request(task);
+        }
     }
 
     /// The task's number.
@@ -365,4 +453,9 @@ impl TaskName {
             self.id,
         ))))
     }
+}
+
+/// Tells the hook of a failure that the running task met and nobody can see.
+pub(crate) fn tell_unobserved(task: TaskRef, payload: Box<dyn Any + Send>) {
+    unobserved(task.core(), task.id, task.name.as_deref(), payload);
 }

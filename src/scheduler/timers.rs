@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 
 use super::Core;
+use super::frame;
 use super::header::TaskRef;
 use crate::timer::{Instant, TimerKey};
 
@@ -15,10 +16,16 @@ pub(super) struct Sleep {
     over: Cell<bool>,
 }
 
-/// A pointer to it, in the sleep queue. [`Registered`] takes it out before the
-/// frame goes.
+/// What a deadline of the sleep queue is about.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sleeping(NonNull<Sleep>);
+pub(super) enum Sleeping {
+    /// A sleeping call. [`Registered`] takes the pointer out before the frame goes.
+    Call(NonNull<Sleep>),
+    /// The scopes of a task, which take it out when they close.
+    Scope(TaskRef),
+    /// The shutdown takes too long.
+    Shutdown,
+}
 
 /// A sleep in the queue.
 pub(super) struct Registered<'a> {
@@ -44,7 +51,7 @@ impl Sleep {
         let key = core
             .timers
             .borrow_mut()
-            .insert(deadline, Sleeping(NonNull::from(self)));
+            .insert(deadline, Sleeping::Call(NonNull::from(self)));
         Registered { core, key }
     }
 }
@@ -58,17 +65,27 @@ impl Drop for Registered<'_> {
 impl Core {
     /// Makes everyone ready whose deadline has come, in order of (deadline, sequence).
     pub(super) fn expire_timers(&self) {
-        let mut timers = self.timers.borrow_mut();
-        if timers.next_deadline().is_none() {
+        if self.timers.borrow().next_deadline().is_none() {
             return;
         }
         let now = self.clock.now();
-        while let Some(Sleeping(sleep)) = timers.pop_expired(now) {
-            // SAFETY: the guard of `register` takes the pointer out of the queue
-            // before the frame of the sleep goes.
-            let sleep = unsafe { sleep.as_ref() };
-            sleep.over.set(true);
-            sleep.task.wake();
+        loop {
+            let expired = self.timers.borrow_mut().pop_expired(now);
+            match expired {
+                Some(Sleeping::Call(sleep)) => {
+                    // SAFETY: the guard of `register` takes the pointer out of the
+                    // queue before the frame of the sleep goes.
+                    let sleep = unsafe { sleep.as_ref() };
+                    sleep.over.set(true);
+                    sleep.task.wake();
+                }
+                Some(Sleeping::Scope(task)) => {
+                    task.cancel.timer.set(None);
+                    frame::expire(task, now);
+                }
+                Some(Sleeping::Shutdown) => self.shutdown_is_late(),
+                None => return,
+            }
         }
     }
 }

@@ -23,7 +23,6 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use super::WaitReason;
-use super::cancel;
 use super::header::TaskRef;
 use super::park;
 
@@ -111,15 +110,16 @@ impl<T> WaitQueue<T> {
             if node.queue.get().is_null() {
                 break;
             }
-            if task.cancel.requested() {
-                cancel::deliver(task);
+            if task.cancel.pending() && !park::may_wait(task) && patience == Patience::Fails {
+                drop(linked);
+                return Err(Interrupted(node.hand.take()));
             }
         }
         drop(linked);
         Ok(node.hand.take())
     }
 
-    /// [`wait`](Self::wait) for a task that is unwinding: nothing is thrown.
+    /// [`wait`](Self::wait) for a task into which nothing may be thrown.
     #[cold]
     #[inline(never)]
     fn wait_unwinding(
@@ -214,8 +214,8 @@ impl<T> WaitQueue<T> {
                     return Ok(result);
                 }
             }
-            if task.cancel.requested() {
-                cancel::deliver(task);
+            if task.cancel.pending() && !park::may_wait(task) {
+                return Err(Interrupted(None));
             }
         }
     }

@@ -355,3 +355,30 @@ pub(crate) fn find(address: usize) -> Option<Found> {
     }
     None
 }
+
+/// Bytes of a stack that are in memory, in whole pages: as deep as it was ever
+/// used since it was last given back. 0 where the system does not tell.
+#[cfg(feature = "runtime")]
+pub(crate) fn in_memory(stack: &StackHeader) -> usize {
+    const PAGES: usize = 256;
+    let page = page_size();
+    let end = (stack.limit + stack.extent).next_multiple_of(page);
+    let mut from = stack.limit;
+    let mut resident = 0;
+    while from < end {
+        let length = (end - from).min(PAGES * page);
+        let mut pages = [0_u8; PAGES];
+        let place = ptr::with_exposed_provenance_mut(from);
+        // SAFETY: the array has a byte for each page of the range, which is mapped.
+        let asked = check(unsafe { libc::mincore(place, length, pages.as_mut_ptr().cast()) });
+        if asked.is_err() {
+            return 0;
+        }
+        resident += pages[..length / page]
+            .iter()
+            .filter(|page| **page & 1 == 1)
+            .count();
+        from += length;
+    }
+    resident * page
+}

@@ -55,6 +55,13 @@ impl Builder {
         self
     }
 
+    /// Whether the task starts with what its spawner has bound with
+    /// [`task_local!`](crate::task_local). It does not unless this says so.
+    pub fn inherit_locals(mut self, inherit: bool) -> Self {
+        self.wish.inherit = inherit;
+        self
+    }
+
     /// Starts the task in the runtime of this thread; see [`spawn`](crate::spawn).
     ///
     /// # Errors
@@ -72,16 +79,16 @@ impl Builder {
         self,
         body: impl FnOnce() -> T + 'static,
     ) -> io::Result<JoinHandle<T>> {
-        self.check()?;
-        spawn::spawn(self.wish, Location::caller(), body).map(JoinHandle::new)
+        spawn::spawn(self.checked()?, Location::caller(), body).map(JoinHandle::new)
     }
 
+    /// What was wished for, if it can be.
     #[inline(always)]
-    fn check(&self) -> io::Result<()> {
-        match &self.wish.name {
-            Some(name) => check_name(name),
-            None => Ok(()),
+    pub(crate) fn checked(self) -> io::Result<Wish> {
+        if let Some(name) = &self.wish.name {
+            check_name(name)?;
         }
+        Ok(self.wish)
     }
 }
 

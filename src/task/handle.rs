@@ -9,6 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
+use crate::awaitable::Awaitable;
 use crate::error::JoinError;
 use crate::id::TaskId;
 use crate::scheduler::Ending;
@@ -85,6 +86,37 @@ impl<T> JoinHandle<T> {
         unsafe { std::ptr::drop_in_place(&raw mut this.task) };
     }
 
+    /// Cancels the task, unless it has ended: its waiting call unwinds, or its next
+    /// one. If it has not begun, its body is dropped unrun. Never waits.
+    ///
+    /// ```
+    /// use greenroom::{park, run, spawn};
+    ///
+    /// run(|| {
+    ///     let task = spawn(park);
+    ///     task.cancel();
+    ///     assert!(task.join().unwrap_err().is_cancelled());
+    /// });
+    /// ```
+    pub fn cancel(&self) {
+        self.task.cancel();
+    }
+
+    /// The same handle, but dropping it cancels the task.
+    ///
+    /// ```
+    /// use greenroom::{park, run, spawn, yield_now};
+    ///
+    /// run(|| {
+    ///     let task = spawn(park).cancel_on_drop();
+    ///     yield_now();
+    ///     drop(task);
+    /// });
+    /// ```
+    pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
+        CancelOnDrop(Some(self))
+    }
+
     /// Whether the task has ended. Never waits.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -112,5 +144,78 @@ impl<T> fmt::Debug for JoinHandle<T> {
             .field("id", &self.id())
             .field("is_finished", &self.is_finished())
             .finish()
+    }
+}
+
+impl<T> Awaitable for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    #[track_caller]
+    fn wait(self) -> Self::Output {
+        self.join()
+    }
+}
+
+/// A handle that cancels its task when it is dropped: see
+/// [`JoinHandle::cancel_on_drop`].
+///
+/// Dropping it does not wait for the task to end; a [`scope`](crate::scope) does.
+#[derive(Debug)]
+#[must_use = "dropping it cancels the task"]
+pub struct CancelOnDrop<T>(Option<JoinHandle<T>>);
+
+impl<T> CancelOnDrop<T> {
+    fn handle(&self) -> &JoinHandle<T> {
+        match &self.0 {
+            Some(handle) => handle,
+            None => unreachable!("it is taken only when self is"),
+        }
+    }
+
+    /// Waits until the task has ended. If this call unwinds the task runs on.
+    ///
+    /// # Errors
+    ///
+    /// As [`JoinHandle::join`].
+    ///
+    /// # Panics
+    ///
+    /// As [`JoinHandle::join`].
+    #[track_caller]
+    pub fn join(self) -> Result<T, JoinError> {
+        self.detach().join()
+    }
+
+    /// The handle without the cancelling.
+    pub fn detach(mut self) -> JoinHandle<T> {
+        match self.0.take() {
+            Some(handle) => handle,
+            None => unreachable!("it is taken only when self is"),
+        }
+    }
+
+    /// Cancels the task. See [`JoinHandle::cancel`].
+    pub fn cancel(&self) {
+        self.handle().cancel();
+    }
+
+    /// Whether the task has ended. Never waits.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.handle().is_finished()
+    }
+
+    /// The task's number.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.handle().id()
+    }
+}
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.cancel();
+        }
     }
 }

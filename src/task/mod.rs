@@ -4,17 +4,19 @@
 
 mod builder;
 mod handle;
+mod local;
 
 use std::fmt;
 use std::io;
 use std::task::Waker;
 
 pub use builder::Builder;
-pub use handle::JoinHandle;
+pub use handle::{CancelOnDrop, JoinHandle};
+pub use local::LocalKey;
 
 use crate::id::TaskId;
 use crate::scheduler::spawn::TaskName;
-use crate::scheduler::{RunError, Runtime, park};
+use crate::scheduler::{self, RunError, Runtime, TaskInfo, park};
 
 /// Runs `main` as a task in a new [`Runtime`], and everything it spawns; returns
 /// what it returned.
@@ -174,6 +176,29 @@ pub fn current() -> Task {
 #[must_use]
 pub fn try_current() -> Option<Task> {
     TaskName::current().map(Task)
+}
+
+/// The tasks of this runtime that have not ended, in the order they were spawned.
+///
+/// ```
+/// use greenroom::{Builder, park, run, tasks, yield_now};
+///
+/// run(|| {
+///     let sleeper = Builder::new().name("sleeper").spawn(park).unwrap();
+///     yield_now();
+///     let all = tasks();
+///     assert_eq!(all.len(), 2);
+///     assert_eq!(all[1].name.as_deref(), Some("sleeper"));
+///     assert_eq!(all[1].waits_for.as_deref(), Some("unpark"));
+///     sleeper.cancel();
+/// });
+/// ```
+///
+/// It asks the system about each stack: for reports, not for a hot path. Empty on
+/// a plain thread.
+#[must_use]
+pub fn tasks() -> Vec<TaskInfo> {
+    scheduler::tasks()
 }
 
 /// Whether the caller runs in a task.
