@@ -136,6 +136,8 @@ mod reactor;
 mod scheduler;
 #[cfg(feature = "runtime")]
 mod scope;
+#[cfg(all(feature = "net", feature = "sync", feature = "time"))]
+mod select;
 #[cfg(feature = "sync")]
 pub mod sync;
 mod sys;
@@ -161,22 +163,36 @@ pub use {
     awaitable::Awaitable,
     error::JoinError,
     id::TaskId,
+    scheduler::select::Selectable,
     scheduler::{
         Cancelled, Config, DEFAULT_MAIN_STACK_SIZE, Deadlock, Delivery, ReadyTask, RunError,
         Runtime, Schedule, StuckTask, Switch, TaskInfo, Turn, Unobserved,
     },
     scope::{
-        CancelScope, CancelScopeBuilder, Close, Elapsed, Scope, ScopedJoinHandle, StartError,
-        Started, SupervisedJoinHandle, Supervisor, TryScope, checkpoint, is_cancelled,
-        move_on_after, move_on_at, no_switch, scope, shield, supervise, timeout, timeout_at,
-        try_scope, with,
+        AsCompleted, CancelScope, CancelScopeBuilder, Close, Elapsed, Gather, Job, Scope,
+        ScopedJoinHandle, StartError, Started, SupervisedJoinHandle, Supervisor, TryGather,
+        TryScope, as_completed, checkpoint, first_ok, gather, gather_limited, gather_settled,
+        is_cancelled, move_on_after, move_on_at, no_switch, race, scope, shield, supervise,
+        timeout, timeout_at, try_gather, try_scope, wait_all, wait_any, with,
     },
     task::{
-        Builder, CancelOnDrop, JoinHandle, LocalKey, Task, current, in_task, park, run, spawn,
-        tasks, try_current, try_run, yield_now,
+        Builder, CancelOnDrop, JoinHandle, JoinSet, LocalKey, Task, current, in_task, park, run,
+        spawn, tasks, try_current, try_run, yield_now,
     },
     timer::{Clock, Instant},
 };
+
+/// What the expansions of macros call. Not for anybody else.
+#[cfg(all(feature = "net", feature = "sync", feature = "time"))]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::net::{Readable, ReadyArm, Writable};
+    pub use crate::scheduler::select::{Arm, Entry};
+    pub use crate::select::{Turn, Wait, into_arm};
+    pub use crate::sync::{RecvArm, SendArm, receiver, send_arm as send};
+    pub use crate::task::select::{Handle, JoinArm, Key};
+    pub use crate::time::{Otherwise, TimerArm, otherwise};
+}
 
 /// The programs of the README are compiled, and run, as tests.
 #[cfg(all(doctest, feature = "net", feature = "testing"))]

@@ -1,8 +1,11 @@
 //! Waiting for moments: sleep, timers, intervals.
 
+use std::cell::Cell;
 use std::time::Duration;
 
+use crate::awaitable::Awaitable;
 use crate::scheduler::park;
+use crate::scheduler::select::{Arm, Entry, Selectable};
 use crate::timer::{Clock, Instant};
 
 impl Instant {
@@ -137,6 +140,85 @@ impl Timer {
     }
 }
 
+/// A timer as an arm of `select!`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct TimerArm {
+    deadline: Instant,
+    /// Whether it may be ready: `default(..)` is not before the other arms were asked.
+    asked: Cell<bool>,
+}
+
+impl Selectable for Timer {
+    type Output = ();
+    type Arm = TimerArm;
+
+    fn into_arm(self) -> TimerArm {
+        TimerArm {
+            deadline: self.deadline,
+            asked: Cell::new(true),
+        }
+    }
+
+    fn finish(_arm: TimerArm) {}
+}
+
+impl Selectable for &Timer {
+    type Output = ();
+    type Arm = TimerArm;
+
+    fn into_arm(self) -> TimerArm {
+        (*self).into_arm()
+    }
+
+    fn finish(_arm: TimerArm) {}
+}
+
+/// The arm `default(limit)`: a timer that never comes before an arm that is ready.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Otherwise(Timer);
+
+/// The arm `default(limit)`.
+#[doc(hidden)]
+#[must_use]
+pub fn otherwise(limit: Duration) -> Otherwise {
+    Otherwise(Timer::after(limit))
+}
+
+impl Selectable for Otherwise {
+    type Output = ();
+    type Arm = TimerArm;
+
+    fn into_arm(self) -> TimerArm {
+        let arm = self.0.into_arm();
+        arm.asked.set(false);
+        arm
+    }
+
+    fn finish(_arm: TimerArm) {}
+}
+
+impl Arm for TimerArm {
+    fn poll(&self) -> bool {
+        self.asked.get() && self.deadline <= Instant::now()
+    }
+
+    fn enter<'a>(&'a self, _entry: Entry<'a>) {
+        self.asked.set(true);
+    }
+
+    fn leave(&self) {}
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.deadline)
+    }
+
+    fn interrupt(&self) -> bool {
+        true
+    }
+}
+
 /// What an [`Interval`] does about ticks that passed while nobody waited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MissedTick {
@@ -212,11 +294,14 @@ impl Interval {
     ///
     /// # Cancellation
     ///
-    /// As [`sleep`]; the tick is not lost.
+    /// As [`sleep`]; the tick is not lost: one that was cut short comes again.
     pub fn tick(&mut self) -> Instant {
         let due = self.next;
         sleep_until(due);
         let now = Instant::now();
+        if now < due {
+            return due;
+        }
         self.next = match self.missed {
             MissedTick::Burst => due.saturating_add(self.period),
             MissedTick::Delay => now.max(due).saturating_add(self.period),
@@ -234,4 +319,34 @@ fn next_multiple(due: Instant, period: Duration, now: Instant) -> Instant {
     due.saturating_add(Duration::from_nanos(
         u64::try_from(nanos).unwrap_or(u64::MAX),
     ))
+}
+
+/// See [`Timer::wait`].
+impl Awaitable for Timer {
+    type Output = ();
+
+    fn wait(self) {
+        Timer::wait(&self);
+    }
+}
+
+/// Waits for the next tick: see [`Interval::tick`].
+///
+/// ```
+/// use std::time::Duration;
+/// use greenroom::{Awaitable, Instant, interval, run};
+///
+/// run(|| {
+///     let mut ticks = interval(Duration::from_millis(1));
+///     let first: Instant = (&mut ticks).wait();
+///     let second = ticks.tick();
+///     assert_eq!(second.duration_since(first), Duration::from_millis(1));
+/// });
+/// ```
+impl Awaitable for &mut Interval {
+    type Output = Instant;
+
+    fn wait(self) -> Instant {
+        self.tick()
+    }
 }

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["generator"],
     &["scheduler"],
     &["task", "time", "sync", "net"],
-    &["scope"],
+    &["scope", "select"],
     &["testing"],
 ];
 

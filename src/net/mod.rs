@@ -44,6 +44,7 @@
 
 mod connect;
 mod convert;
+mod select;
 mod socket;
 mod tcp_listener;
 mod tcp_stream;
@@ -52,5 +53,7 @@ pub use std::net::{
     Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,
 };
 
+#[doc(hidden)]
+pub use select::{Readable, ReadyArm, Watch, Watched, Writable};
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;

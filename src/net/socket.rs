@@ -113,6 +113,11 @@ impl<S: AsFd> Socket<S> {
         }
     }
 
+    /// Who watches it.
+    pub(super) fn registrations(&self) -> &Registrations {
+        &self.registrations
+    }
+
     fn deregister(&mut self) {
         if let End::System(socket) = &self.end {
             self.registrations.forget(socket.as_fd());

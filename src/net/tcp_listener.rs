@@ -65,6 +65,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 pub struct TcpListener(Socket<net::TcpListener>);
 
 impl TcpListener {
+    pub(super) fn socket(&self) -> &Socket<net::TcpListener> {
+        &self.0
+    }
+
     /// A listener on the first of some addresses that is free. Port 0 takes any free port.
     ///
     /// As in std, `SO_REUSEADDR` is set on Unix, so that a server that was ended can start anew at once.

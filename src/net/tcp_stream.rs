@@ -71,6 +71,10 @@ use crate::sys::socket;
 pub struct TcpStream(Socket<net::TcpStream>);
 
 impl TcpStream {
+    pub(super) fn socket(&self) -> &Socket<net::TcpStream> {
+        &self.0
+    }
+
     /// Connects to the first of some addresses that takes the connection.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use super::header::{TaskRef, WaitReason};
 use super::park::{self, Patience};
 use super::spawn::{self, Kind, TaskKey, Wish};
 use super::wait_queue::WaitQueue;
-use super::{Cancelled, current};
+use super::{Cancelled, cancel, current};
 use crate::panic::Wall;
 use crate::sys::stack::Use;
 use crate::timer::Instant;
@@ -196,21 +196,30 @@ impl Children {
         };
         self.wait_for_place(task);
         // SAFETY: the caller's duty: the scope is closed when all have ended.
-        let slot = unsafe { core.spawn::<K, F>(wish, Use::Task, place, true, Some(self), body) }?;
-        Ok(core.key(slot))
+        match unsafe { core.spawn::<K, F>(wish, Use::Task, place, true, Some(self), body) } {
+            Ok(slot) => Ok(core.key(slot)),
+            Err(error) => {
+                self.give_places();
+                Err(error)
+            }
+        }
     }
 
-    /// Waits for all to end, in ordinary code. Nothing is thrown.
-    fn join_all(&self) {
+    /// Waits for all to end, in ordinary code. Nothing is thrown. Whether the task
+    /// was cancelled meanwhile: its children were, then, and have not done all.
+    fn join_all(&self) -> bool {
         if self.living.get() == 0 {
-            return;
+            return false;
         }
         let task = self.frame.task();
         self.joining.set(true);
+        let mut cancelled = false;
         while self.living.get() > 0 {
+            cancelled |= task.cancel.pending();
             park::switch(task, WaitReason::Children(self.living.get()));
         }
         self.joining.set(false);
+        cancelled
     }
 
     /// A child or two, for a report.
@@ -237,7 +246,11 @@ pub(crate) enum Outcome<T> {
 impl Children {
     /// A scope of the running task, to be [`run`](Self::run).
     #[inline(always)]
+    #[track_caller]
     pub(crate) fn new(task: TaskRef, fails_together: bool) -> Self {
+        if task.cancel.must_not_switch() {
+            cancel::refuse_switch(task);
+        }
         Self {
             frame: Frame::new(task, Terms::PLAIN),
             first: Cell::new(None),
@@ -257,12 +270,13 @@ impl Children {
     #[inline(always)]
     pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> Outcome<T> {
         self.frame.set_children(self);
+        let mut cut_short = false;
         let finally = |result: &mut Result<T, Payload>| {
             if let Err(payload) = result {
                 self.take_failure(payload);
             }
             // What the children borrow may go when this returns.
-            Wall::standing("a scope could not wait for its tasks", || self.join_all());
+            cut_short = Wall::standing("a scope could not wait for its tasks", || self.join_all());
         };
         let result = frame::run_in(&self.frame, Instant::NEVER, body, finally);
         if let Some(payload) = self.failure.take() {
@@ -270,7 +284,13 @@ impl Children {
         }
         match result {
             _ if self.failed.get() => Outcome::Failed,
-            Ok(value) => Outcome::Returned(value),
+            Ok(value) => {
+                if cut_short && self.frame.task().cancel.pending() {
+                    // The wait at the end was cancelled, like any other.
+                    let _learns_by_errors = park::may_wait(self.frame.task());
+                }
+                Outcome::Returned(value)
+            }
             Err(payload) => Outcome::Unwinds(payload),
         }
     }

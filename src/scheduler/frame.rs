@@ -215,7 +215,8 @@ impl Frame {
             outer.inner.set(self);
             earliest = outer.earliest.get();
         }
-        self.effective.set(!self.shield && state.pending.get());
+        let cancelled = self.cause.get().is_some() || (!self.shield && state.pending.get());
+        self.effective.set(cancelled);
         state.pending.set(self.effective.get());
         if self.shield {
             state.shields.set(state.shields.get() + 1);
@@ -244,6 +245,10 @@ impl Frame {
             None => (Instant::NEVER, state.requested.get()),
         };
         state.pending.set(pending);
+        if self.cause.get().is_some() && !pending {
+            // What was cancelled has ended, whoever caught it.
+            state.caught();
+        }
         if self.shield {
             state.shields.set(state.shields.get() - 1);
         }
@@ -407,9 +412,8 @@ pub(super) fn run_in<T>(
         expire(task, now);
     }
     let mut result = catch_unwind(AssertUnwindSafe(body));
-    if result.is_err() {
-        task.cancel.set_unwinding(unwinding);
-    }
+    // Whatever happened inside is over.
+    task.cancel.set_unwinding(unwinding);
     finally(&mut result);
     frame.close();
     result
@@ -420,10 +424,7 @@ pub(super) fn run_in<T>(
 fn conclude<T>(frame: &Frame, result: Result<T, Payload>) -> Exit<T> {
     match result {
         Ok(value) => Exit::Returned(value),
-        Err(payload) if frame.catches(&payload) => {
-            frame.task.cancel.caught();
-            Exit::Caught
-        }
+        Err(payload) if frame.catches(&payload) => Exit::Caught,
         Err(payload) => Exit::Unwinds(payload),
     }
 }
@@ -487,11 +488,11 @@ impl Remote {
             delivery: self.0.delivery,
         };
         let frame = Frame::new(task, terms);
+        // It may have been cancelled before.
+        frame.cause.set(self.0.cause.get());
+        frame.reason.replace(self.0.reason.borrow().clone());
         let enter = || {
             self.0.frame.set(Some(NonNull::from(&frame)));
-            if self.0.cause.get().is_some() {
-                frame.cancel(self.0.reason.borrow().clone());
-            }
             body()
         };
         let leave = |_: &mut _| {
@@ -506,13 +507,13 @@ impl Remote {
 
     /// Cancels it, open or not.
     pub(crate) fn cancel(&self, reason: Option<Arc<str>>) {
-        if self.cause().is_some() {
+        let is_over = self.0.used.get() && self.frame().is_none();
+        if is_over || self.cause().is_some() {
             return;
         }
         self.0.reason.replace(reason.clone());
         match self.frame() {
             Some(frame) => frame.cancel(reason),
-            None if self.0.used.get() => {}
             None => self.0.cause.set(Some(Cause::Asked)),
         }
     }

@@ -8,6 +8,7 @@
 //! The list does not keep a runtime's descriptors open: a stream may outlive a
 //! thousand runtimes. With the runtime its registrations are gone, too.
 
+use std::cell::{Cell, OnceCell};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::rc::Rc;
@@ -16,8 +17,9 @@ use std::time::Duration;
 
 use super::header::{TaskRef, WaitReason};
 use super::inject::{Inbox, Message};
+use super::select::Entry;
 use super::timers::Sleep;
-use super::wait_queue::{Interrupted, WaitQueue};
+use super::wait_queue::{Interrupted, Seat, WaitQueue};
 use super::{Core, cancel, current};
 use crate::panic::fatal;
 use crate::reactor::{self, SlotKey};
@@ -170,6 +172,63 @@ impl<'a> Counted<'a> {
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.waiting_for_io.set(self.0.waiting_for_io.get() - 1);
+    }
+}
+
+/// A wait for a descriptor beside other waits: an arm of a selection.
+#[derive(Debug, Default)]
+pub(crate) struct Watching {
+    slot: OnceCell<Rc<Slot>>,
+    seat: Seat<()>,
+    direction: Cell<Option<Direction>>,
+    task: Cell<Option<TaskRef>>,
+}
+
+impl Watching {
+    /// Registers the descriptor, and takes a seat among those who wait for it.
+    ///
+    /// # Errors
+    ///
+    /// What registering says.
+    pub(crate) fn enter<'a>(
+        &'a self,
+        entry: Entry<'a>,
+        registrations: &Registrations,
+        fd: BorrowedFd<'_>,
+        direction: Direction,
+    ) -> io::Result<()> {
+        let task = entry.task();
+        let slot = match registrations.slot(task) {
+            Some(slot) => slot,
+            None => registrations.register(task, fd)?,
+        };
+        let slot = self.slot.get_or_init(|| slot);
+        entry.sit(queue_of(slot, direction), &self.seat);
+        self.direction.set(Some(direction));
+        self.task.set(Some(task));
+        let core = task.core();
+        core.waiting_for_io.set(core.waiting_for_io.get() + 1);
+        Ok(())
+    }
+
+    /// Gives the seat up, and lets the next one try.
+    pub(crate) fn leave(&self) {
+        let (Some(direction), Some(task)) = (self.direction.take(), self.task.take()) else {
+            return;
+        };
+        self.seat.leave();
+        let core = task.core();
+        core.waiting_for_io.set(core.waiting_for_io.get() - 1);
+        if let Some(slot) = self.slot.get() {
+            queue_of(slot, direction).nudge();
+        }
+    }
+}
+
+fn queue_of(slot: &Slot, direction: Direction) -> &WaitQueue {
+    match direction {
+        Direction::Read => &slot.readers,
+        Direction::Write => &slot.writers,
     }
 }
 

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use super::current;
 use super::frame;
 use super::park;
+use crate::coroutine::scope_mark::ScopeMark;
 use crate::panic::{defuse, drop_caught};
 
 /// One binding. A key is the address of its static.
@@ -73,7 +74,10 @@ pub(crate) fn with<R>(key: usize, value: Rc<dyn Any>, body: impl FnOnce() -> R) 
             drop(gone);
         }
     }
-    let _mark = park::current().map(frame::mark);
+    let _mark = match park::current() {
+        Some(task) => frame::mark(task),
+        None => ScopeMark::open(),
+    };
     let outer = current();
     let binding = Rc::new(Binding {
         key,

@@ -34,6 +34,7 @@ mod policy;
 mod report;
 mod run_queue;
 mod runtime;
+pub(crate) mod select;
 pub(crate) mod spawn;
 mod task_table;
 mod timers;
@@ -78,6 +79,8 @@ pub(crate) struct Core {
     countdown: Cell<u32>,
     /// Calls the running task may still make without waiting.
     budget: Cell<u32>,
+    /// Moves on with each `select!`.
+    selections: Cell<u32>,
     table: TaskTable,
     timers: RefCell<Timers<Sleeping>>,
     clock: Clock,
@@ -115,6 +118,7 @@ impl Core {
             current: Cell::new(None),
             countdown: Cell::new(config.event_interval),
             budget: Cell::new(config.budget),
+            selections: Cell::new(0),
             table: TaskTable::new(),
             timers: RefCell::new(Timers::new()),
             clock: config.clock.clone(),
@@ -350,7 +354,12 @@ impl Core {
         if cfg!(panic = "abort") {
             return;
         }
-        self.table.for_each_live(frame::request);
+        // The children of a scope are cancelled through it, or shielded with it.
+        self.table.for_each_live(|task| {
+            if task.siblings.parent().is_null() {
+                frame::request(task);
+            }
+        });
         if let Some((grace, _)) = &self.config.shutdown_grace {
             let deadline = self.clock.now().saturating_add(*grace);
             let key = self
@@ -392,11 +401,12 @@ impl Core {
 fn step(task: TaskRef) {
     task.queued.set(false);
     current::driven(|core| {
-        core.current.set(Some(task));
-        core.budget.set(core.config.budget);
         if core.is_watched {
+            // Before there is a current task: the hook must not wait in its name.
             core.tell_in(task);
         }
+        core.current.set(Some(task));
+        core.budget.set(core.config.budget);
     });
     task.run_on();
     current::driven(Core::count_step);

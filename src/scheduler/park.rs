@@ -11,7 +11,7 @@ use super::header::TaskRef;
 use crate::timer::Instant;
 
 pub(crate) use super::current::task as current;
-pub(crate) use super::wait_queue::{Interrupted, Patience, WaitQueue};
+pub(crate) use super::wait_queue::{Interrupted, Patience, Seat, WaitQueue};
 
 /// Gives the other ready tasks one step each.
 ///
@@ -36,8 +36,14 @@ pub(crate) fn yield_now(task: TaskRef) {
 #[cold]
 #[inline(never)]
 fn yield_unwinding(task: TaskRef) {
-    if cancel::is_unwinding(task) && !cancel::may_wait_unwinding(task) {
+    // While others are parked in the middle of unwinding they must get their turn;
+    // else a task that unwinds goes on at once.
+    let alone = super::current::parked_unwinding() == 0;
+    if alone && cancel::is_unwinding(task) && !cancel::may_wait_unwinding(task) {
         return;
+    }
+    if task.cancel.must_not_switch() {
+        cancel::refuse_switch(task);
     }
     task.yielded.set(true);
     task.wake();
@@ -67,8 +73,12 @@ fn out_of_budget(task: TaskRef) {
 /// Waits until [`unpark`] is called, or returns at once if it was.
 pub(crate) fn park(task: TaskRef) {
     loop {
-        if task.permit.replace(false) || !may_wait(task) {
+        if task.permit.replace(false) {
             return;
+        }
+        if !may_wait(task) {
+            // A loop of such calls must not starve the others.
+            return yield_now(task);
         }
         switch(task, WaitReason::Unpark);
     }
@@ -132,6 +142,9 @@ pub(super) fn switch(task: TaskRef, reason: WaitReason) {
 #[cold]
 #[inline(never)]
 fn switch_unwinding(task: TaskRef, reason: WaitReason) {
+    if task.cancel.must_not_switch() {
+        cancel::refuse_switch(task);
+    }
     task.waiting.set(reason);
     task.since.set(task.core().seen.get());
     cancel::suspend_unwinding(task);

@@ -25,7 +25,7 @@ use super::frame;
 use super::header::{Header, TaskRef, WaitReason};
 use super::inject::RemoteWaker;
 use super::locals;
-use super::park::{self, Patience};
+use super::park::{self, Patience, WaitQueue};
 use super::task_table::SlotRef;
 use super::{Core, Ending};
 use crate::coroutine::fiber::{Fiber, FiberStack, Suspender};
@@ -166,7 +166,7 @@ impl Core {
             queued: Cell::new(false),
             yielded: Cell::new(false),
             permit: Cell::new(false),
-            cancel: CancelState::new(self.stopping.get(), delivery),
+            cancel: CancelState::new(parent.is_none() && self.stopping.get(), delivery),
             siblings: Siblings::none(),
             locals: Cell::new(None),
             stack: stack.header(),
@@ -227,7 +227,6 @@ fn run_body<K: Kind<F>, F>(task: TaskRef, body: F) -> Ending<K::Value> {
 #[inline(always)]
 fn conclude<T>(task: TaskRef, mut ending: Ending<T>) {
     let table = &task.core().table;
-    task.core().note_end();
     let parent = frame::children_at(task.siblings.parent());
     if let Some(bindings) = task.locals.take() {
         locals::let_go(bindings);
@@ -246,6 +245,7 @@ fn conclude<T>(task: TaskRef, mut ending: Ending<T>) {
     if let Some(parent) = parent {
         parent.leave(task);
     }
+    task.core().note_end();
 }
 
 /// Makes the panic of a child that of its scope. The first cancels the others;
@@ -340,11 +340,12 @@ impl TaskKey {
     ///
     /// # Safety
     ///
-    /// The task's result is a `T`, and nobody took it before.
+    /// The task's result is a `T`.
     ///
     /// # Panics
     ///
-    /// If the end cannot come: outside a runtime, or from the task itself.
+    /// If the end cannot come: outside a runtime, or from the task itself; and if the
+    /// ending was taken before.
     #[inline(always)]
     #[track_caller]
     pub(crate) unsafe fn join<T>(&self) -> Ending<T> {
@@ -353,8 +354,23 @@ impl TaskKey {
             let reason = WaitReason::Join(self.id());
             let _woken = self.slot.joiners.wait(task, reason, Patience::Waits, None);
         }
-        // SAFETY: the caller's duty.
+        assert!(
+            self.slot.has_ending(),
+            "the task was joined already: its result is gone"
+        );
+        // SAFETY: the caller's duty for the type; the ending is there.
         unsafe { self.slot.take::<T>() }
+    }
+
+    /// Which of the runtime's tasks that have ended it is, by the order of ends. `None`
+    /// if it has not.
+    pub(crate) fn finish_order(&self) -> Option<u64> {
+        self.slot.finish_order()
+    }
+
+    /// Those who wait for the end.
+    pub(crate) fn joiners(&self) -> &WaitQueue<()> {
+        &self.slot.joiners
     }
 
     /// Who joins.

@@ -56,6 +56,8 @@ pub(crate) struct Slot {
     /// Whether a handle exists.
     wanted: Cell<bool>,
     next_free: Cell<Option<SlotRef>>,
+    /// The order of ends.
+    order: Cell<u64>,
     /// Its place in the table, for messages from other threads.
     index: u32,
     room: UnsafeCell<Room>,
@@ -94,6 +96,8 @@ pub(super) struct TaskTable {
     chunks: RefCell<Vec<Box<[Slot]>>>,
     free: Cell<Option<SlotRef>>,
     live: Cell<usize>,
+    /// How many have ended that somebody held a handle of.
+    ended: Cell<u64>,
 }
 
 /// Whether a result lies in the slot itself.
@@ -109,6 +113,7 @@ impl Slot {
             kind: Cell::new(Kind::Taken),
             wanted: Cell::new(false),
             next_free: Cell::new(None),
+            order: Cell::new(0),
             index,
             room: UnsafeCell::new([MaybeUninit::uninit(); 2]),
             joiners: WaitQueue::new(),
@@ -134,6 +139,11 @@ impl Slot {
     #[inline]
     pub(super) fn is_finished(&self) -> bool {
         self.kind.get() != Kind::Running
+    }
+
+    /// How many tasks had ended before it, if it has.
+    pub(super) fn finish_order(&self) -> Option<u64> {
+        self.is_finished().then(|| self.order.get())
     }
 
     /// Whether a handle exists.
@@ -221,6 +231,7 @@ impl TaskTable {
             chunks: RefCell::new(Vec::new()),
             free: Cell::new(None),
             live: Cell::new(0),
+            ended: Cell::new(0),
         }
     }
 
@@ -256,6 +267,9 @@ impl TaskTable {
     pub(super) fn finish<T>(&self, slot: SlotRef, ending: Ending<T>) {
         self.live.set(self.live.get() - 1);
         slot.task.set(None);
+        let order = self.ended.get();
+        self.ended.set(order + 1);
+        slot.order.set(order);
         slot.put(ending);
         slot.joiners.wake_all();
     }

@@ -10,6 +10,9 @@
 //! into its hand, or take one: what was handed over is not lost, even if the
 //! waiter is cancelled before it runs.
 //!
+//! A call may wait in several queues at once (`select.rs`). Whoever takes it out of
+//! one decides it; in the others it is passed over until it leaves them.
+//!
 //! The safe face: `wait` borrows the queue for as long as its node is linked,
 //! so a queue with waiters can neither move nor die.
 
@@ -18,13 +21,15 @@
     reason = "links nodes that lie in the frames of waiting calls"
 )]
 
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use super::WaitReason;
 use super::header::TaskRef;
 use super::park;
+use super::select::Selection;
 
 /// Tasks that wait for the same thing.
 pub(crate) struct WaitQueue<T = ()> {
@@ -39,6 +44,10 @@ struct Node<T> {
     queue: Cell<*const WaitQueue<T>>,
     task: TaskRef,
     hand: Cell<Option<T>>,
+    /// The call that waits in several queues at once; null for one that does not.
+    selection: Cell<*const Selection>,
+    /// Which of that call's arms this is.
+    arm: Cell<usize>,
 }
 
 /// What a wait does when its task is unwinding and so nothing may be thrown.
@@ -143,8 +152,27 @@ impl<T> WaitQueue<T> {
     }
 
     /// Takes out the one who waits longest. Dropping what is returned wakes it.
+    ///
+    /// A call that waits in several queues is thereby decided. One that was decided
+    /// elsewhere, and has not run since, is passed over.
     #[inline]
     pub(crate) fn pop(&self) -> Option<Waiter<'_, T>> {
+        let mut head = self.pop_node()?;
+        loop {
+            // SAFETY: its frame is alive until the task runs again.
+            let node = unsafe { &*head };
+            if node.selection.get().is_null() || node.decide() {
+                return Some(Waiter {
+                    node: head,
+                    queue: PhantomData,
+                });
+            }
+            head = self.pop_node()?;
+        }
+    }
+
+    #[inline(always)]
+    fn pop_node(&self) -> Option<*const Node<T>> {
         let tail = self.tail.get();
         if tail.is_null() {
             return None;
@@ -153,10 +181,37 @@ impl<T> WaitQueue<T> {
         let head = unsafe { (*tail).next.get() };
         // SAFETY: as above.
         unsafe { self.unlink(head) };
-        Some(Waiter {
-            node: head,
-            queue: PhantomData,
-        })
+        Some(head)
+    }
+
+    /// Like [`pop`](Self::pop), for a queue in which a call that waits in several
+    /// has nothing in hand yet: such a one is woken to try again, and keeps its
+    /// place. `None` then.
+    #[inline]
+    pub(crate) fn pop_giver(&self) -> Option<Waiter<'_, T>> {
+        loop {
+            let tail = self.tail.get();
+            if tail.is_null() {
+                return None;
+            }
+            // SAFETY: linked nodes are alive: their frames take them out first.
+            let head = unsafe { (*tail).next.get() };
+            // SAFETY: as above.
+            let node = unsafe { &*head };
+            let selection = node.selection();
+            if selection.is_some_and(|selection| !selection.is_decided()) {
+                node.task.wake();
+                return None;
+            }
+            // SAFETY: as above.
+            unsafe { self.unlink(head) };
+            if selection.is_none() {
+                return Some(Waiter {
+                    node: head,
+                    queue: PhantomData,
+                });
+            }
+        }
     }
 
     /// Wakes everyone, in order.
@@ -209,7 +264,7 @@ impl<T> WaitQueue<T> {
             if let Some(result) = quit() {
                 return Ok(result);
             }
-            if self.is_first(&node) {
+            if self.is_head(&node) {
                 if let Some(result) = attempt() {
                     return Ok(result);
                 }
@@ -220,7 +275,35 @@ impl<T> WaitQueue<T> {
         }
     }
 
-    fn is_first(&self, node: &Node<T>) -> bool {
+    /// Whether anyone waits who can still be woken for this, other than the call of
+    /// `seat` itself.
+    pub(crate) fn is_live<U>(&self, seat: &Seat<U>) -> bool {
+        let tail = self.tail.get();
+        if tail.is_null() {
+            return false;
+        }
+        let own = seat.node().map_or(ptr::null(), |node| node.selection.get());
+        let mut cursor = tail;
+        loop {
+            // SAFETY: linked nodes are alive: their frames take them out first.
+            let node = unsafe { &*cursor };
+            match node.selection() {
+                None => return true,
+                Some(other) if !other.is_decided() && !ptr::eq(other, own) => return true,
+                Some(_) => cursor = node.next.get(),
+            }
+            if ptr::eq(cursor, tail) {
+                return false;
+            }
+        }
+    }
+
+    /// Whether this seat is the first in the queue.
+    pub(crate) fn is_first(&self, seat: &Seat<T>) -> bool {
+        seat.node().is_some_and(|node| self.is_head(node))
+    }
+
+    fn is_head(&self, node: &Node<T>) -> bool {
         let tail = self.tail.get();
         // SAFETY: linked nodes are alive: their frames take them out first.
         !tail.is_null() && ptr::eq(unsafe { (*tail).next.get() }, node)
@@ -280,6 +363,91 @@ impl<T> Node<T> {
             queue: Cell::new(queue),
             task,
             hand: Cell::new(hand),
+            selection: Cell::new(ptr::null()),
+            arm: Cell::new(0),
+        }
+    }
+
+    /// The call that waits in several queues, if it is one.
+    fn selection(&self) -> Option<&Selection> {
+        // SAFETY: it lies in the same frame as the node, or further out.
+        unsafe { self.selection.get().as_ref() }
+    }
+
+    /// Decides the call for this arm, unless it was decided already.
+    #[cold]
+    fn decide(&self) -> bool {
+        self.selection()
+            .is_some_and(|selection| selection.decide(self.arm.get()))
+    }
+}
+
+/// A place in a queue for a call that waits in several.
+pub(crate) struct Seat<T> {
+    node: UnsafeCell<MaybeUninit<Node<T>>>,
+    taken: Cell<bool>,
+}
+
+impl<T> std::fmt::Debug for Seat<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seat").field("taken", &self.taken).finish()
+    }
+}
+
+impl<T> Default for Seat<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Seat<T> {
+    /// Not in any queue.
+    #[inline(always)]
+    pub(crate) const fn new() -> Self {
+        Self {
+            node: UnsafeCell::new(MaybeUninit::uninit()),
+            taken: Cell::new(false),
+        }
+    }
+
+    fn node(&self) -> Option<&Node<T>> {
+        if !self.taken.get() {
+            return None;
+        }
+        let node = self.node.get().cast::<Node<T>>();
+        // SAFETY: `taken` says that it was written.
+        Some(unsafe { &*node })
+    }
+
+    /// Takes a place at the end of the queue.
+    ///
+    /// # Safety
+    ///
+    /// Seat, queue and selection stay where they are until [`leave`](Self::leave).
+    pub(super) unsafe fn take(&self, queue: &WaitQueue<T>, selection: &Selection, arm: usize) {
+        let node = Node::new(queue, selection.task(), None);
+        node.selection.set(selection);
+        node.arm.set(arm);
+        let place = self.node.get().cast::<Node<T>>();
+        // SAFETY: it is not linked, so nobody looks at it.
+        unsafe { place.write(node) };
+        self.taken.set(true);
+        if let Some(node) = self.node() {
+            queue.link(node);
+        }
+    }
+
+    /// Takes out what was put into the hand.
+    pub(crate) fn take_hand(&self) -> Option<T> {
+        self.node().and_then(|node| node.hand.take())
+    }
+
+    /// Gives the place up, and drops what is in hand.
+    pub(crate) fn leave(&self) {
+        if let Some(node) = self.node() {
+            Linked(node).leave();
+            drop(node.hand.take());
+            self.taken.set(false);
         }
     }
 }

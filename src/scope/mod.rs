@@ -6,6 +6,9 @@
 
 mod cancel;
 mod close;
+mod gather;
+mod job;
+mod race;
 mod started;
 mod supervise;
 mod tasks;
@@ -16,6 +19,9 @@ pub use cancel::{
     no_switch, shield, timeout, timeout_at,
 };
 pub use close::{Close, with};
+pub use gather::{Gather, TryGather, gather, gather_limited, gather_settled, try_gather};
+pub use job::Job;
+pub use race::{AsCompleted, as_completed, first_ok, race, wait_all, wait_any};
 pub use started::{StartError, Started};
 pub use supervise::{SupervisedJoinHandle, Supervisor, supervise};
 pub use tasks::{Scope, ScopedJoinHandle, scope};

@@ -150,6 +150,8 @@ mod handle {
     use crate::error::JoinError;
     use crate::id::TaskId;
     use crate::scheduler::Ending;
+    use crate::scheduler::select::Selectable;
+    use crate::task::select::{Handle, JoinArm, Key};
 
     /// The handle of a child of [`supervise`](crate::supervise). Dropping it lets the
     /// child run on; the supervisor waits for it.
@@ -169,11 +171,7 @@ mod handle {
         #[inline(always)]
         #[track_caller]
         pub fn join(self) -> Result<T, JoinError> {
-            match self.0.join() {
-                Ending::Returned(value) => Ok(value),
-                Ending::Panicked(payload, _) => Err(JoinError::panicked(payload)),
-                Ending::Cancelled => Err(JoinError::cancelled()),
-            }
+            result(self.0.join())
         }
 
         /// Cancels the child.
@@ -191,6 +189,35 @@ mod handle {
         #[must_use]
         pub fn id(&self) -> TaskId {
             self.0.key().id()
+        }
+    }
+
+    impl<T> Handle for SupervisedJoinHandle<'_, T> {
+        fn key(&self) -> Key<'_> {
+            Key(self.0.key())
+        }
+    }
+
+    impl<'a, 'scope, T> Selectable for &'a mut SupervisedJoinHandle<'scope, T> {
+        type Output = Result<T, JoinError>;
+        type Arm = JoinArm<'a, SupervisedJoinHandle<'scope, T>>;
+
+        fn into_arm(self) -> Self::Arm {
+            JoinArm::new(self)
+        }
+
+        #[track_caller]
+        fn finish(arm: Self::Arm) -> Self::Output {
+            result(arm.handle.0.take())
+        }
+    }
+
+    /// An ending as `join` gives it.
+    fn result<T>(ending: Ending<T>) -> Result<T, JoinError> {
+        match ending {
+            Ending::Returned(value) => Ok(value),
+            Ending::Panicked(payload, _) => Err(JoinError::panicked(payload)),
+            Ending::Cancelled => Err(JoinError::cancelled()),
         }
     }
 

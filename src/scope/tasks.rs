@@ -18,9 +18,11 @@ use crate::awaitable::Awaitable;
 use crate::error::JoinError;
 use crate::id::TaskId;
 use crate::scheduler::children::{Children, Outcome};
+use crate::scheduler::select::Selectable;
 use crate::scheduler::spawn::{Kind, Plain, TaskKey, Wish};
 use crate::scheduler::{Ending, frame, park};
 use crate::task::Builder;
+use crate::task::select::{Handle, JoinArm, Key};
 
 /// Where the children of a [`scope`] are spawned.
 #[derive(Debug)]
@@ -157,6 +159,13 @@ impl<T> ScopedTask<'_, T> {
         // SAFETY: `this` is not used again, and not dropped.
         unsafe { ptr::drop_in_place(&raw mut this.key) };
         ending
+    }
+
+    /// The ending of a child that has one. Once.
+    #[track_caller]
+    pub(super) fn take(&mut self) -> Ending<T> {
+        // SAFETY: as in `join`; a second time it panics.
+        unsafe { self.key.join::<T>() }
     }
 
     pub(super) fn key(&self) -> &TaskKey {
@@ -296,11 +305,7 @@ impl<T> ScopedJoinHandle<'_, T> {
     #[inline(always)]
     #[track_caller]
     pub fn join(self) -> T {
-        match self.0.join() {
-            Ending::Returned(value) => value,
-            Ending::Panicked(payload, _) => frame::go_on(payload),
-            Ending::Cancelled => no_result(),
-        }
+        returned(self.0.join())
     }
 
     /// Waits until the child has ended. Like [`join`](Self::join), but a child without
@@ -341,13 +346,44 @@ impl<T> ScopedJoinHandle<'_, T> {
     }
 }
 
+/// What a child returned.
+#[inline(always)]
+#[track_caller]
+fn returned<T>(ending: Ending<T>) -> T {
+    match ending {
+        Ending::Returned(value) => value,
+        Ending::Panicked(payload, _) => frame::go_on(payload),
+        Ending::Cancelled => no_result(),
+    }
+}
+
 /// A child that was to be joined has no result.
 #[cold]
 #[track_caller]
-fn no_result() -> ! {
+pub(super) fn no_result<T>() -> T {
     match park::current() {
         Some(task) if frame::is_pending(task) => frame::go_on(Box::new(frame::pending_error(task))),
         _ => panic!("the child was cancelled and has no result: try_join tells"),
+    }
+}
+
+impl<T> Handle for ScopedJoinHandle<'_, T> {
+    fn key(&self) -> Key<'_> {
+        Key(self.0.key())
+    }
+}
+
+impl<'a, 'scope, T> Selectable for &'a mut ScopedJoinHandle<'scope, T> {
+    type Output = T;
+    type Arm = JoinArm<'a, ScopedJoinHandle<'scope, T>>;
+
+    fn into_arm(self) -> Self::Arm {
+        JoinArm::new(self)
+    }
+
+    #[track_caller]
+    fn finish(arm: Self::Arm) -> T {
+        returned(arm.handle.0.take())
     }
 }
 

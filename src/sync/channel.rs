@@ -12,29 +12,31 @@ use std::rc::Rc;
 
 use super::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::scheduler::WaitReason;
-use crate::scheduler::park::{self, Interrupted, Patience, WaitQueue};
+use crate::scheduler::park::{self, Interrupted, Patience, Seat, WaitQueue};
 
-struct Channel<T> {
+pub(super) struct Channel<T> {
     buffer: RefCell<VecDeque<T>>,
     /// Values the buffer may hold. `usize::MAX` is unbounded.
     capacity: usize,
     /// They wait with empty hands; only while the buffer is empty.
-    receiving: WaitQueue<T>,
-    /// They wait with a value in hand; only while the buffer is full.
-    sending: WaitQueue<T>,
+    pub(super) receiving: WaitQueue<T>,
+    /// They wait with a value in hand; only while the buffer is full. Those of a
+    /// `select!` have none yet: they are woken when there is room, and keep their
+    /// place until they send, or leave.
+    pub(super) sending: WaitQueue<T>,
     senders: Cell<usize>,
     receivers: Cell<usize>,
 }
 
 /// The sending end. Clones send into the same channel.
 pub struct Sender<T> {
-    channel: Rc<Channel<T>>,
+    pub(super) channel: Rc<Channel<T>>,
 }
 
 /// The receiving end. Clones receive from the same channel: each value goes to
 /// one of them.
 pub struct Receiver<T> {
-    channel: Rc<Channel<T>>,
+    pub(super) channel: Rc<Channel<T>>,
 }
 
 /// A channel that holds up to `capacity` values. With a capacity of 0 every send
@@ -80,10 +82,20 @@ pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
 impl<T> Channel<T> {
     /// Passes a value on without waiting.
     #[inline(always)]
-    fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+    pub(super) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         if self.receivers.get() == 0 {
             return Err(TrySendError::Disconnected(value));
         }
+        if !self.sending.is_empty() {
+            // Nobody barges past those who wait.
+            return Err(TrySendError::Full(value));
+        }
+        self.pass_on(value)
+    }
+
+    /// Gives a value to a receiver or the buffer, whoever else waits to send.
+    #[inline(always)]
+    fn pass_on(&self, value: T) -> Result<(), TrySendError<T>> {
         if let Some(receiver) = self.receiving.pop() {
             receiver.give(value);
             return Ok(());
@@ -99,10 +111,10 @@ impl<T> Channel<T> {
 
     /// Takes a value without waiting.
     #[inline(always)]
-    fn try_recv(&self) -> Result<T, TryRecvError> {
+    pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
         let value = self.buffer.borrow_mut().pop_front();
         // Whoever waits longest to send takes the room, or meets us here.
-        let sent = self.sending.pop().and_then(|sender| sender.take());
+        let sent = self.sending.pop_giver().and_then(|sender| sender.take());
         match (value, sent) {
             (Some(value), Some(next)) => {
                 self.buffer.borrow_mut().push_back(next);
@@ -111,6 +123,56 @@ impl<T> Channel<T> {
             (Some(value), None) | (None, Some(value)) => Ok(value),
             (None, None) if self.senders.get() == 0 => Err(TryRecvError::Disconnected),
             (None, None) => Err(TryRecvError::Empty),
+        }
+    }
+}
+
+impl<T> Channel<T> {
+    /// Whether a value would be taken now, but for others who wait to send. The
+    /// call of `seat` cannot receive from itself.
+    pub(super) fn has_room(&self, seat: &Seat<T>) -> bool {
+        self.buffer.borrow().len() < self.capacity || self.receiving.is_live(seat)
+    }
+
+    /// Sends for a `select!` that was told that there is room, and has left its
+    /// place in the queue: nobody was let past it.
+    pub(super) fn send_chosen(&self, value: T) -> Result<(), TrySendError<T>> {
+        if self.receivers.get() == 0 {
+            return Err(TrySendError::Disconnected(value));
+        }
+        self.pass_on(value)
+    }
+
+    /// Whether all receivers are gone.
+    pub(super) fn has_no_receivers(&self) -> bool {
+        self.receivers.get() == 0
+    }
+
+    /// Somebody who kept others from sending has left: lets them.
+    pub(super) fn settle(&self) {
+        let nobody = Seat::<T>::new();
+        while self.has_room(&nobody) {
+            let Some(value) = self.sending.pop_giver().and_then(|sender| sender.take()) else {
+                return;
+            };
+            if self.pass_on(value).is_err() {
+                unreachable!("there was room");
+            }
+        }
+    }
+
+    /// Waits for room with a value in hand.
+    pub(super) fn wait_to_send(&self, value: T) -> Result<(), SendError<T>> {
+        let Some(task) = park::current() else {
+            return Err(SendError::WouldBlock(value));
+        };
+        match self
+            .sending
+            .wait(task, WaitReason::Send, Patience::Fails, Some(value))
+        {
+            Ok(None) | Err(Interrupted(None)) => Ok(()),
+            Ok(Some(value)) => Err(SendError::Disconnected(value)),
+            Err(Interrupted(Some(value))) => Err(SendError::Cancelled(value)),
         }
     }
 }

@@ -9,7 +9,8 @@ use std::fmt;
 pub enum SendError<T> {
     /// All receivers are gone.
     Disconnected(T),
-    /// The task is unwinding and would have to wait.
+    /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
+    /// and would have to wait.
     Cancelled(T),
     /// The channel is full, and no runtime runs here that could wait for room.
     WouldBlock(T),
@@ -38,7 +39,7 @@ impl<T> fmt::Display for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Disconnected(_) => "sending on a channel without receivers",
-            Self::Cancelled(_) => "sending would wait, and the task is unwinding",
+            Self::Cancelled(_) => "sending would wait, and the task is cancelled or unwinding",
             Self::WouldBlock(_) => {
                 "sending would wait for ever: the channel is full, and no runtime is running here"
             }
@@ -92,7 +93,8 @@ impl<T> Error for TrySendError<T> {}
 pub enum RecvError {
     /// The channel is empty, and all senders are gone.
     Disconnected,
-    /// The task is unwinding and would have to wait.
+    /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
+    /// and would have to wait.
     Cancelled,
     /// The channel is empty, and no runtime runs here that could wait for a value.
     WouldBlock,
@@ -102,7 +104,7 @@ impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Disconnected => "receiving on an empty channel without senders",
-            Self::Cancelled => "receiving would wait, and the task is unwinding",
+            Self::Cancelled => "receiving would wait, and the task is cancelled or unwinding",
             Self::WouldBlock => "receiving would wait for ever: the channel is empty, and no runtime is running here",
         })
     }

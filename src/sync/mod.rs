@@ -2,8 +2,16 @@
 //!
 //! No unsafe code here: queues of waiting tasks are the scheduler's.
 
+mod awaitable;
 mod channel;
 mod error;
+mod event;
+mod oneshot;
+mod select;
 
 pub use channel::{IntoIter, Iter, Receiver, Sender, TryIter, bounded, unbounded};
 pub use error::{RecvError, SendError, TryRecvError, TrySendError};
+pub use event::Event;
+pub use oneshot::{OneshotReceiver, OneshotSender, oneshot};
+#[doc(hidden)]
+pub use select::{RecvArm, SendArm, receiver, send as send_arm};

@@ -9,6 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
+use super::select::{Handle, Key};
 use crate::awaitable::Awaitable;
 use crate::error::JoinError;
 use crate::id::TaskId;
@@ -72,6 +73,17 @@ impl<T> JoinHandle<T> {
         let ending = unsafe { self.task.join::<T>() };
         self.let_go();
         match ending {
+            Ending::Returned(value) => Ok(value),
+            Ending::Panicked(payload, _) => Err(JoinError::panicked(payload)),
+            Ending::Cancelled => Err(JoinError::cancelled()),
+        }
+    }
+
+    /// What the task, which has ended, returned. Once.
+    #[track_caller]
+    pub(super) fn take_result(&mut self) -> Result<T, JoinError> {
+        // SAFETY: as in `join`; a second time it panics.
+        match unsafe { self.task.join::<T>() } {
             Ending::Returned(value) => Ok(value),
             Ending::Panicked(payload, _) => Err(JoinError::panicked(payload)),
             Ending::Cancelled => Err(JoinError::cancelled()),
@@ -144,6 +156,12 @@ impl<T> fmt::Debug for JoinHandle<T> {
             .field("id", &self.id())
             .field("is_finished", &self.is_finished())
             .finish()
+    }
+}
+
+impl<T> Handle for JoinHandle<T> {
+    fn key(&self) -> Key<'_> {
+        Key(&self.task)
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod builder;
 mod handle;
+mod join_set;
 mod local;
+pub(crate) mod select;
 
 use std::fmt;
 use std::io;
@@ -12,6 +14,7 @@ use std::task::Waker;
 
 pub use builder::Builder;
 pub use handle::{CancelOnDrop, JoinHandle};
+pub use join_set::JoinSet;
 pub use local::LocalKey;
 
 use crate::id::TaskId;

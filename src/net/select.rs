@@ -1,0 +1,166 @@
+//! The arms of a `select!` that wait for a socket to become readable or writable.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::net;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use super::socket::Socket;
+use super::{TcpListener, TcpStream};
+use crate::scheduler::io::{Direction, Watching};
+use crate::scheduler::select::{Arm, Entry, Selectable};
+use crate::scheduler::{cancel, park};
+use crate::sys::socket;
+
+/// A socket that can be waited for beside other things.
+#[doc(hidden)]
+pub trait Watch {
+    /// The socket as std knows it.
+    #[doc(hidden)]
+    type Std: AsFd;
+    #[doc(hidden)]
+    fn watched(&self) -> Watched<'_, Self::Std>;
+}
+
+/// A socket that only this crate can look into.
+#[doc(hidden)]
+pub struct Watched<'a, S: AsFd>(&'a Socket<S>);
+
+impl<S: AsFd> fmt::Debug for Watched<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").finish_non_exhaustive()
+    }
+}
+
+impl Watch for TcpStream {
+    type Std = net::TcpStream;
+
+    fn watched(&self) -> Watched<'_, net::TcpStream> {
+        Watched(self.socket())
+    }
+}
+
+impl Watch for TcpListener {
+    type Std = net::TcpListener;
+
+    fn watched(&self) -> Watched<'_, net::TcpListener> {
+        Watched(self.socket())
+    }
+}
+
+impl<W: Watch> Watch for &W {
+    type Std = W::Std;
+
+    fn watched(&self) -> Watched<'_, W::Std> {
+        (**self).watched()
+    }
+}
+
+impl<W: Watch> Watch for &mut W {
+    type Std = W::Std;
+
+    fn watched(&self) -> Watched<'_, W::Std> {
+        (**self).watched()
+    }
+}
+
+/// `readable(socket)`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Readable<'a, W>(pub &'a W);
+
+/// `writable(socket)`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Writable<'a, W>(pub &'a W);
+
+/// A wait for a socket.
+#[doc(hidden)]
+pub struct ReadyArm<'a, S: AsFd> {
+    socket: &'a Socket<S>,
+    direction: Direction,
+    watching: Watching,
+    result: RefCell<io::Result<()>>,
+}
+
+impl<S: AsFd> fmt::Debug for ReadyArm<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadyArm").finish_non_exhaustive()
+    }
+}
+
+fn arm<W: Watch>(socket: &W, direction: Direction) -> ReadyArm<'_, W::Std> {
+    ReadyArm {
+        socket: socket.watched().0,
+        direction,
+        watching: Watching::default(),
+        result: RefCell::new(Ok(())),
+    }
+}
+
+impl<'a, W: Watch> Selectable for Readable<'a, W> {
+    type Output = io::Result<()>;
+    type Arm = ReadyArm<'a, W::Std>;
+
+    fn into_arm(self) -> Self::Arm {
+        arm(self.0, Direction::Read)
+    }
+
+    fn finish(arm: Self::Arm) -> io::Result<()> {
+        arm.result.replace(Ok(()))
+    }
+}
+
+impl<'a, W: Watch> Selectable for Writable<'a, W> {
+    type Output = io::Result<()>;
+    type Arm = ReadyArm<'a, W::Std>;
+
+    fn into_arm(self) -> Self::Arm {
+        arm(self.0, Direction::Write)
+    }
+
+    fn finish(arm: Self::Arm) -> io::Result<()> {
+        arm.result.replace(Ok(()))
+    }
+}
+
+impl<S: AsFd> Arm for ReadyArm<'_, S> {
+    fn poll(&self) -> bool {
+        if self.result.borrow().is_err() {
+            return true;
+        }
+        let reads = self.direction == Direction::Read;
+        let fd = self.socket.std().as_fd();
+        match socket::poll_one(fd, reads, !reads, Some(Duration::ZERO)) {
+            Ok(ready) => ready,
+            Err(error) => {
+                *self.result.borrow_mut() = Err(error);
+                true
+            }
+        }
+    }
+
+    fn enter<'a>(&'a self, entry: Entry<'a>) {
+        let fd = self.socket.std().as_fd();
+        let registrations = self.socket.registrations();
+        let entered = self
+            .watching
+            .enter(entry, registrations, fd, self.direction);
+        if let Err(error) = entered {
+            *self.result.borrow_mut() = Err(error);
+        }
+    }
+
+    fn leave(&self) {
+        self.watching.leave();
+    }
+
+    fn interrupt(&self) -> bool {
+        if let Some(task) = park::current() {
+            *self.result.borrow_mut() = Err(cancel::error(task));
+        }
+        true
+    }
+}

@@ -1,0 +1,191 @@
+//! Waiting in several queues at once, in one task: what `select!` stands on.
+//!
+//! ```text
+//!   poll every arm         the first that is ready, from where the turn starts
+//!   none: take a seat in the queue of each, and park
+//!   woken:  decided        somebody took it out of a queue, and gave what it has
+//!           else           poll again: a deadline, a descriptor, room in a channel
+//!   leave all seats        the losing arms have lost nothing
+//! ```
+//!
+//! An arm is ready when its call would not wait. Whoever pops a seat decides the
+//! selection for that arm, so of two who come at once only one gives something
+//! away. What is decided wins over a cancellation that comes later.
+
+#![expect(unsafe_code, reason = "seats are linked by pointer")]
+
+use std::cell::Cell;
+
+use super::header::{TaskRef, WaitReason};
+use super::park;
+use super::timers::Sleep;
+use super::wait_queue::{Seat, WaitQueue};
+use crate::timer::Instant;
+
+/// A call that waits for the first of several things.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    task: TaskRef,
+    decided: Cell<Option<usize>>,
+}
+
+impl Selection {
+    pub(super) fn task(&self) -> TaskRef {
+        self.task
+    }
+
+    pub(super) fn is_decided(&self) -> bool {
+        self.decided.get().is_some()
+    }
+
+    /// Decides it, unless it is.
+    pub(super) fn decide(&self, arm: usize) -> bool {
+        let free = self.decided.get().is_none();
+        if free {
+            self.decided.set(Some(arm));
+        }
+        free
+    }
+}
+
+/// The right to take one seat, for as long as the arm is borrowed.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    selection: &'a Selection,
+    arm: usize,
+}
+
+impl<'a> Entry<'a> {
+    /// The task that waits.
+    pub(crate) fn task(&self) -> TaskRef {
+        self.selection.task
+    }
+
+    /// Takes a seat at the end of a queue.
+    pub(crate) fn sit<T>(self, queue: &'a WaitQueue<T>, seat: &'a Seat<T>) {
+        // SAFETY: all three are borrowed for 'a, in which `wait` makes the arm leave.
+        unsafe { seat.take(queue, self.selection, self.arm) };
+    }
+}
+
+/// One arm of a selection. Sealed by its methods' types: [`Entry`] cannot be made
+/// outside.
+#[doc(hidden)]
+pub trait Arm {
+    /// Whether the call would not wait now. What it takes by that, it keeps.
+    fn poll(&self) -> bool;
+
+    /// Takes a seat where it will be woken. Called once, after a `poll` that said no.
+    fn enter<'a>(&'a self, entry: Entry<'a>);
+
+    /// Leaves its seat, if it has one.
+    fn leave(&self);
+
+    /// It was decided: takes what it was given. Called before `leave`.
+    fn take_given(&self) {}
+
+    /// When a `poll` will say yes because of the time.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// The task is cancelled, and nothing may be thrown: whether this arm can end
+    /// by that. It is then the one that does.
+    fn interrupt(&self) -> bool {
+        false
+    }
+}
+
+/// What `select!` can wait for with `wait(..)` and its kin.
+///
+/// Types of this crate implement it: [`Timer`](crate::Timer), references to
+/// receivers, mutable references to handles. It is sealed: an arm is woken through
+/// the scheduler's own queues.
+pub trait Selectable: Sized {
+    /// What the arm gives.
+    type Output;
+    #[doc(hidden)]
+    type Arm: Arm;
+    #[doc(hidden)]
+    fn into_arm(self) -> Self::Arm;
+    #[doc(hidden)]
+    fn finish(arm: Self::Arm) -> Self::Output;
+}
+
+/// Makes the arms leave however the wait ends.
+struct Leaving<'a>(&'a [&'a dyn Arm]);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        for arm in self.0 {
+            arm.leave();
+        }
+    }
+}
+
+/// Waits until one of the arms, none of which was ready, is; returns which.
+/// Polling starts with the arm `start`.
+pub(crate) fn wait<'a>(task: TaskRef, start: usize, arms: &'a [&'a dyn Arm]) -> usize {
+    let may_wait = park::may_wait(task);
+    if !may_wait {
+        if let Some(arm) = interrupted(arms) {
+            return arm;
+        }
+    }
+    let selection = Selection {
+        task,
+        decided: Cell::new(None),
+    };
+    wait_in(&selection, start, arms)
+}
+
+fn wait_in(selection: &Selection, start: usize, arms: &[&dyn Arm]) -> usize {
+    let task = selection.task;
+    let deadline = arms.iter().filter_map(|arm| arm.deadline()).min();
+    let sleep = Sleep::new(task);
+    let _timer = deadline.map(|deadline| sleep.register(task.core(), deadline));
+    let _leaving = Leaving(arms);
+    for (number, arm) in arms.iter().enumerate() {
+        arm.enter(Entry {
+            selection,
+            arm: number,
+        });
+    }
+    loop {
+        if let Some(arm) = selection.decided.get() {
+            arms[arm].take_given();
+            return arm;
+        }
+        for arm in (start..arms.len()).chain(0..start) {
+            if arms[arm].poll() {
+                selection.decide(arm);
+                return arm;
+            }
+        }
+        if task.cancel.pending() && !park::may_wait(task) {
+            if let Some(arm) = interrupted(arms) {
+                selection.decide(arm);
+                return arm;
+            }
+        }
+        park::switch(task, WaitReason::Select);
+    }
+}
+
+/// The first arm that can end because the task is cancelled.
+#[cold]
+fn interrupted(arms: &[&dyn Arm]) -> Option<usize> {
+    arms.iter().position(|arm| arm.interrupt())
+}
+
+/// Where the next selection of the task starts to poll its `arms` arms: by the
+/// golden ratio, so that each comes first equally often, also for every second
+/// or third selection.
+#[inline]
+pub(crate) fn next_start(task: TaskRef, arms: usize) -> usize {
+    let turns = &task.core().selections;
+    let turn = turns.get().wrapping_add(0x9E37_79B9);
+    turns.set(turn);
+    let arms = u64::try_from(arms).unwrap_or(u64::MAX);
+    usize::try_from((u64::from(turn) * arms) >> 32).unwrap_or(0)
+}

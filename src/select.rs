@@ -1,0 +1,364 @@
+//! `select!`: the first of several waits, in one task.
+//!
+//! The macro makes an arm of each line, polls them in line, and only if none is
+//! ready goes to `scheduler/select.rs` to wait. It holds no unsafe code, and no
+//! names of the user's can meet its own.
+
+use std::fmt;
+
+use crate::scheduler::select::{self, Arm, Entry, Selectable};
+use crate::scheduler::{TaskRef, park};
+use crate::timer::Instant;
+
+/// What the expansion of `select!` calls.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Turn {
+    task: Option<TaskRef>,
+    /// The arm that is polled first.
+    pub start: usize,
+}
+
+impl Turn {
+    /// Begins a selection of so many arms; `rotates` says that the first to be
+    /// polled is another one each time.
+    #[doc(hidden)]
+    #[must_use]
+    #[inline(always)]
+    pub fn begin(arms: usize, rotates: bool) -> Self {
+        let task = park::current();
+        let mut start = 0;
+        if let Some(task) = task {
+            park::spend(task);
+            if rotates {
+                start = select::next_start(task, arms);
+            }
+        }
+        Self { task, start }
+    }
+
+    /// Waits until an arm is ready, and tells which.
+    #[doc(hidden)]
+    #[must_use]
+    #[track_caller]
+    pub fn wait(&self, arms: &[&dyn Arm]) -> usize {
+        match self.task {
+            Some(task) => select::wait(task, self.start, arms),
+            None => panic!("select! would have to wait, and no runtime is running here"),
+        }
+    }
+}
+
+/// An arm, and what it gives.
+#[doc(hidden)]
+pub struct Wait<S: Selectable>(S::Arm);
+
+impl<S: Selectable> fmt::Debug for Wait<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait").finish_non_exhaustive()
+    }
+}
+
+/// Makes an arm of what is waited for.
+#[doc(hidden)]
+#[inline(always)]
+pub fn into_arm<S: Selectable>(what: S) -> Wait<S> {
+    Wait(what.into_arm())
+}
+
+impl<S: Selectable> Wait<S> {
+    /// The arm was chosen.
+    #[doc(hidden)]
+    #[inline(always)]
+    #[track_caller]
+    pub fn finish(self) -> S::Output {
+        S::finish(self.0)
+    }
+}
+
+impl<S: Selectable> Arm for Wait<S> {
+    #[inline(always)]
+    fn poll(&self) -> bool {
+        self.0.poll()
+    }
+
+    fn enter<'a>(&'a self, entry: Entry<'a>) {
+        self.0.enter(entry);
+    }
+
+    fn leave(&self) {
+        self.0.leave();
+    }
+
+    fn take_given(&self) {
+        self.0.take_given();
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.0.deadline()
+    }
+
+    fn interrupt(&self) -> bool {
+        self.0.interrupt()
+    }
+}
+
+/// Waits for the first of several things, in one task, and does what is written for
+/// that one. The others have lost nothing: no value was taken, no place kept.
+///
+/// ```
+/// use std::time::Duration;
+/// use greenroom::sync::bounded;
+/// use greenroom::{run, select, spawn};
+///
+/// run(|| {
+///     let (jobs, inbox) = bounded::<u32>(1);
+///     let (results, outbox) = bounded::<u32>(1);
+///     let mut worker = spawn(move || outbox.recv());
+///     jobs.send(20).unwrap();
+///     let mut sum = 0;
+///     loop {
+///         select! {
+///             recv(inbox) -> job => {
+///                 sum += job.unwrap();
+///                 results.send(sum).unwrap();
+///             }
+///             join(&mut worker) -> end => {
+///                 assert_eq!(end.unwrap(), Ok(20));
+///                 break;
+///             }
+///             after(Duration::from_secs(60)) => panic!("too slow"),
+///         }
+///     }
+/// });
+/// ```
+///
+/// | arm | is ready when | gives |
+/// |---|---|---|
+/// | `recv(receiver) -> value` | a value is there, or all senders are gone | as `recv` |
+/// | `send(sender, value) -> sent` | there is room, or all receivers are gone | as `send`; the value is evaluated only then |
+/// | `readable(socket) -> ready`, `writable(socket) -> ready` | a read, an accept or a write would not wait | `io::Result<()>` |
+/// | `join(&mut handle) -> end` | the task has ended | as `join`; the handle is used up |
+/// | `wait(what) -> output` | a [`Timer`](crate::Timer), `&Event`, `&Receiver`, ... is: see [`Selectable`](crate::Selectable) | its output |
+/// | `after(duration)`, `at(instant)` | that time has come | `()` |
+/// | `default` | no other arm is ready at once | |
+/// | `default(duration)` | no other arm is ready for so long | |
+///
+/// `-> pattern` may be left out. Where several arms are ready at once, the one to
+/// be looked at first is another each time, in an order that depends on the runtime
+/// alone, so no arm starves another; [`select_biased!`](crate::select_biased) takes
+/// the first in written order. Expressions of sockets, receivers and handles are
+/// evaluated once, before anything is waited for.
+///
+/// # Panics
+///
+/// On a plain thread, if it would have to wait.
+///
+/// # Scheduling
+///
+/// With an arm ready it goes on at once; one of every 128 calls yields. Else the
+/// others run.
+///
+/// If evaluating the value of a `send` lets others run, and they take the room, it
+/// waits for room again.
+///
+/// # Cancellation
+///
+/// If it waits, it unwinds when the task is cancelled; an arm that was decided
+/// before wins. With [`Delivery::Error`](crate::Delivery::Error), and while the task
+/// unwinds, the first arm in written order that can fail does, or a timer's arm ends
+/// early; `join` and events wait on.
+#[macro_export]
+macro_rules! select {
+    ($($arms:tt)*) => { $crate::__select!(@parse (true) [] () $($arms)*) };
+}
+
+/// [`select!`](crate::select), but of the arms that are ready the first in written
+/// order is chosen.
+///
+/// ```
+/// use greenroom::{run, select_biased, sync::bounded};
+///
+/// run(|| {
+///     let (urgent, first) = bounded(8);
+///     let (normal, second) = bounded(8);
+///     normal.send("later").unwrap();
+///     urgent.send("now").unwrap();
+///     let got = select_biased! {
+///         recv(first) -> job => job,
+///         recv(second) -> job => job,
+///     };
+///     assert_eq!(got, Ok("now"));
+/// });
+/// ```
+#[macro_export]
+macro_rules! select_biased {
+    ($($arms:tt)*) => { $crate::__select!(@parse (false) [] () $($arms)*) };
+}
+
+// Arms are gathered one by one: `[ {arm out (kind) (made of) (finished by) (pattern) (body)} ... ]`. The
+// identifiers `arm` and `out` of each come from another step, so they differ.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __select {
+    // Nothing is left: build it.
+    (@parse $mode:tt [] ()) => { ::core::compile_error!("select! needs an arm") };
+    (@parse $mode:tt [$($arms:tt)+] $default:tt) => {
+        $crate::__select!(@build $mode [$($arms)+] $default)
+    };
+    (@parse $mode:tt [] ($($default:tt)+)) => {{ $($default)+ }};
+
+    // The default arms.
+    (@parse $mode:tt $arms:tt () default => $($rest:tt)+) => {
+        $crate::__select!(@body $mode $arms () (default) $($rest)+)
+    };
+    (@parse $mode:tt $arms:tt () default($limit:expr) => $($rest:tt)+) => {
+        $crate::__select!(@body $mode $arms ()
+            (wait ($crate::__private::otherwise($limit)) (_)) $($rest)+)
+    };
+    (@parse $mode:tt $arms:tt ($($default:tt)+) default $($rest:tt)+) => {
+        ::core::compile_error!("select! takes one default arm")
+    };
+
+    // Arms without a pattern.
+    (@parse $mode:tt $arms:tt $default:tt $kind:ident($($made:tt)*) => $($rest:tt)+) => {
+        $crate::__select!(@kind $mode $arms $default $kind ($($made)*) (_) $($rest)+)
+    };
+    (@parse $mode:tt $arms:tt $default:tt $kind:ident($($made:tt)*) -> $pattern:pat => $($rest:tt)+) => {
+        $crate::__select!(@kind $mode $arms $default $kind ($($made)*) ($pattern) $($rest)+)
+    };
+
+    // What each kind is made of.
+    (@kind $mode:tt $arms:tt $default:tt recv ($made:expr $(,)?) $pattern:tt $($rest:tt)+) => {
+        $crate::__select!(@body $mode $arms $default
+            (wait ($crate::__private::receiver(&$made)) $pattern) $($rest)+)
+    };
+    (@kind $mode:tt $arms:tt $default:tt send ($sender:expr, $value:expr $(,)?) $pattern:tt $($rest:tt)+) => {
+        $crate::__select!(@body $mode $arms $default (send ($sender) ($value) $pattern) $($rest)+)
+    };
+    (@kind $mode:tt $arms:tt $default:tt readable ($made:expr $(,)?) $pattern:tt $($rest:tt)+) => {
+        $crate::__select!(@body $mode $arms $default
+            (wait ($crate::__private::Readable(&$made)) $pattern) $($rest)+)
+    };
+    (@kind $mode:tt $arms:tt $default:tt writable ($made:expr $(,)?) $pattern:tt $($rest:tt)+) => {
+        $crate::__select!(@body $mode $arms $default
+            (wait ($crate::__private::Writable(&$made)) $pattern) $($rest)+)
+    };
+    (@kind $mode:tt $arms:tt $default:tt join ($made:expr $(,)?) $pattern:tt $($rest:tt)+) => {
+        $crate::__select!(@body $mode $arms $default (wait ($made) $pattern) $($rest)+)
+    };
+    (@kind $mode:tt $arms:tt $default:tt wait ($made:expr $(,)?) $pattern:tt $($rest:tt)+) => {
+        $crate::__select!(@body $mode $arms $default (wait ($made) $pattern) $($rest)+)
+    };
+    (@kind $mode:tt $arms:tt $default:tt after ($made:expr $(,)?) $pattern:tt $($rest:tt)+) => {
+        $crate::__select!(@body $mode $arms $default
+            (wait ($crate::Timer::after($made)) $pattern) $($rest)+)
+    };
+    (@kind $mode:tt $arms:tt $default:tt at ($made:expr $(,)?) $pattern:tt $($rest:tt)+) => {
+        $crate::__select!(@body $mode $arms $default
+            (wait ($crate::Timer::at($made)) $pattern) $($rest)+)
+    };
+    (@kind $mode:tt $arms:tt $default:tt $kind:ident $made:tt $pattern:tt $($rest:tt)+) => {
+        ::core::compile_error!(::core::concat!(
+            "select! has no arm `", ::core::stringify!($kind), ::core::stringify!($made),
+            "`: there are recv, send, readable, writable, join, wait, after, at, default"
+        ))
+    };
+
+    // The body: a block, or an expression and a comma.
+    (@body $mode:tt $arms:tt $default:tt $what:tt $body:block, $($rest:tt)*) => {
+        $crate::__select!(@add $mode $arms $default $what ($body) $($rest)*)
+    };
+    (@body $mode:tt $arms:tt $default:tt $what:tt $body:block $($rest:tt)*) => {
+        $crate::__select!(@add $mode $arms $default $what ($body) $($rest)*)
+    };
+    (@body $mode:tt $arms:tt $default:tt $what:tt $body:expr, $($rest:tt)*) => {
+        $crate::__select!(@add $mode $arms $default $what ($body) $($rest)*)
+    };
+    (@body $mode:tt $arms:tt $default:tt $what:tt $body:expr) => {
+        $crate::__select!(@add $mode $arms $default $what ($body))
+    };
+
+    (@add $mode:tt $arms:tt () (default) ($body:expr) $($rest:tt)*) => {
+        $crate::__select!(@parse $mode $arms ($body) $($rest)*)
+    };
+    (@add $mode:tt [$($arms:tt)*] $default:tt $what:tt $body:tt $($rest:tt)*) => {
+        $crate::__select!(@parse $mode [$($arms)* {arm out $what $body}] $default $($rest)*)
+    };
+
+    // All in one function. Each arm is dropped before a body runs.
+    (@build ($rotates:tt) [$({$arm:ident $out:ident $what:tt ($body:expr)})+] ($($default:expr)?)) => {{
+        $(let mut $out = ::core::option::Option::None;)+
+        {
+            $(let $arm = $crate::__select!(@make $what);)+
+            let turn = $crate::__private::Turn::begin(0 $(+ $crate::__select!(@one $arm))+, $rotates);
+            let mut chosen = ::core::option::Option::None;
+            let mut number = 0_usize;
+            $(
+                if number >= turn.start && chosen.is_none() && $crate::__private::Arm::poll(&$arm) {
+                    chosen = ::core::option::Option::Some(number);
+                }
+                number += 1;
+            )+
+            number = 0;
+            $(
+                if number < turn.start && chosen.is_none() && $crate::__private::Arm::poll(&$arm) {
+                    chosen = ::core::option::Option::Some(number);
+                }
+                number += 1;
+            )+
+            let _ = number;
+            let chosen = $crate::__select!(@wait turn chosen [$($arm)+] $(($default))?);
+            let mut number = 0_usize;
+            $(
+                if chosen == ::core::option::Option::Some(number) {
+                    $out = ::core::option::Option::Some($crate::__select!(@finish $arm $what));
+                }
+                number += 1;
+            )+
+            let _ = number;
+        }
+        $crate::__select!(@choose [$({$out $what ($body)})+] ($($default)?))
+    }};
+
+    (@one $arm:ident) => { 1 };
+
+    (@make (wait ($made:expr) $pattern:tt)) => { $crate::__private::into_arm($made) };
+    (@make (send ($sender:expr) $value:tt $pattern:tt)) => { $crate::__private::send(&$sender) };
+
+    (@finish $arm:ident (wait $made:tt $pattern:tt)) => { $arm.finish() };
+    (@finish $arm:ident (send $sender:tt ($value:expr) $pattern:tt)) => {{
+        let value = $value;
+        $arm.finish(value)
+    }};
+
+    // Without a default it waits.
+    (@wait $turn:ident $chosen:ident [$($arm:ident)+]) => {
+        match $chosen {
+            ::core::option::Option::None => {
+                ::core::option::Option::Some($turn.wait(&[$(&$arm),+]))
+            }
+            chosen => chosen,
+        }
+    };
+    (@wait $turn:ident $chosen:ident $arms:tt ($default:expr)) => { $chosen };
+
+    (@choose [{$out:ident $what:tt ($body:expr)} $($rest:tt)*] $default:tt) => {
+        if let ::core::option::Option::Some(output) = $out {
+            $crate::__select!(@bind output $what $body)
+        } else {
+            $crate::__select!(@choose [$($rest)*] $default)
+        }
+    };
+    (@choose [] ($default:expr)) => { $default };
+    (@choose [] ()) => { ::core::unreachable!("select! has chosen no arm") };
+
+    (@bind $output:ident (wait $made:tt ($pattern:pat)) $body:expr) => {{
+        let $pattern = $output;
+        $body
+    }};
+    (@bind $output:ident (send $sender:tt $value:tt ($pattern:pat)) $body:expr) => {{
+        let $pattern = $output;
+        $body
+    }};
+}

@@ -1,0 +1,152 @@
+//! The arms of a `select!` that send and receive.
+
+use std::cell::Cell;
+use std::fmt;
+
+use super::channel::{Receiver, Sender};
+use super::error::{RecvError, SendError, TryRecvError, TrySendError};
+use crate::scheduler::park::Seat;
+use crate::scheduler::select::{Arm, Entry, Selectable};
+
+/// `recv(receiver)`.
+pub struct RecvArm<'a, T> {
+    receiver: &'a Receiver<T>,
+    seat: Seat<T>,
+    result: Cell<Option<Result<T, RecvError>>>,
+}
+
+impl<T> fmt::Debug for RecvArm<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvArm").finish_non_exhaustive()
+    }
+}
+
+impl<'a, T> Selectable for &'a Receiver<T> {
+    type Output = Result<T, RecvError>;
+    type Arm = RecvArm<'a, T>;
+
+    #[inline(always)]
+    fn into_arm(self) -> RecvArm<'a, T> {
+        RecvArm {
+            receiver: self,
+            seat: Seat::new(),
+            result: Cell::new(None),
+        }
+    }
+
+    #[inline(always)]
+    fn finish(arm: RecvArm<'a, T>) -> Result<T, RecvError> {
+        arm.result.take().unwrap_or(Err(RecvError::Disconnected))
+    }
+}
+
+impl<T> Arm for RecvArm<'_, T> {
+    #[inline(always)]
+    fn poll(&self) -> bool {
+        let result = match self.receiver.channel.try_recv() {
+            Ok(value) => Ok(value),
+            Err(TryRecvError::Disconnected) => Err(RecvError::Disconnected),
+            Err(TryRecvError::Empty) => return false,
+        };
+        self.result.set(Some(result));
+        true
+    }
+
+    fn enter<'a>(&'a self, entry: Entry<'a>) {
+        entry.sit(&self.receiver.channel.receiving, &self.seat);
+    }
+
+    fn leave(&self) {
+        self.seat.leave();
+    }
+
+    fn take_given(&self) {
+        let given = self.seat.take_hand().ok_or(RecvError::Disconnected);
+        self.result.set(Some(given));
+    }
+
+    fn interrupt(&self) -> bool {
+        self.result.set(Some(Err(RecvError::Cancelled)));
+        true
+    }
+}
+
+/// `send(sender, value)`.
+pub struct SendArm<'a, T> {
+    sender: &'a Sender<T>,
+    seat: Seat<T>,
+    interrupted: Cell<bool>,
+}
+
+impl<T> fmt::Debug for SendArm<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendArm").finish_non_exhaustive()
+    }
+}
+
+/// The receiver of an arm `recv(receiver)`, however many references lead there.
+#[inline(always)]
+pub fn receiver<T>(receiver: &Receiver<T>) -> &Receiver<T> {
+    receiver
+}
+
+/// The arm `send(sender, value)`, without the value.
+#[inline(always)]
+pub fn send<T>(sender: &Sender<T>) -> SendArm<'_, T> {
+    SendArm {
+        sender,
+        seat: Seat::new(),
+        interrupted: Cell::new(false),
+    }
+}
+
+impl<T> SendArm<'_, T> {
+    /// The arm was chosen, and this is the value.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    #[inline(always)]
+    pub fn finish(self, value: T) -> Result<(), SendError<T>> {
+        if self.interrupted.get() {
+            return Err(SendError::Cancelled(value));
+        }
+        match self.sender.channel.send_chosen(value) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Disconnected(value)) => Err(SendError::Disconnected(value)),
+            // Evaluating the value let others run, and they took the room.
+            Err(TrySendError::Full(value)) => self.sender.channel.wait_to_send(value),
+        }
+    }
+}
+
+impl<T> Drop for SendArm<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if !self.sender.channel.sending.is_empty() {
+            self.sender.channel.settle();
+        }
+    }
+}
+
+impl<T> Arm for SendArm<'_, T> {
+    #[inline(always)]
+    fn poll(&self) -> bool {
+        let channel = &self.sender.channel;
+        let is_next = channel.sending.is_empty() || channel.sending.is_first(&self.seat);
+        channel.has_no_receivers() || (is_next && channel.has_room(&self.seat))
+    }
+
+    fn enter<'a>(&'a self, entry: Entry<'a>) {
+        entry.sit(&self.sender.channel.sending, &self.seat);
+    }
+
+    fn leave(&self) {
+        self.seat.leave();
+    }
+
+    fn interrupt(&self) -> bool {
+        self.interrupted.set(true);
+        true
+    }
+}
