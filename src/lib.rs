@@ -136,7 +136,7 @@ mod reactor;
 mod scheduler;
 #[cfg(feature = "runtime")]
 mod scope;
-#[cfg(all(feature = "net", feature = "sync", feature = "time"))]
+#[cfg(feature = "runtime")]
 mod select;
 #[cfg(feature = "sync")]
 pub mod sync;
@@ -182,15 +182,19 @@ pub use {
     timer::{Clock, Instant},
 };
 
-/// What the expansions of macros call. Not for anybody else.
-#[cfg(all(feature = "net", feature = "sync", feature = "time"))]
+/// What the expansions of macros call, and what cannot be named otherwise. Not for
+/// anybody else.
+#[cfg(feature = "runtime")]
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::net::{Readable, ReadyArm, Writable};
+    #[cfg(feature = "net")]
+    pub use crate::net::arms::{Readable, ReadyArm, Watch, Watched, Writable};
     pub use crate::scheduler::select::{Arm, Entry};
     pub use crate::select::{Turn, Wait, into_arm};
-    pub use crate::sync::{RecvArm, SendArm, receiver, send_arm as send};
+    #[cfg(feature = "sync")]
+    pub use crate::sync::arms::{EventArm, OneshotArm, RecvArm, SendArm, receiver, send};
     pub use crate::task::select::{Handle, JoinArm, Key};
+    #[cfg(feature = "time")]
     pub use crate::time::{Otherwise, TimerArm, otherwise};
 }
 

@@ -82,8 +82,8 @@ impl<S: Selectable> Arm for Wait<S> {
         self.0.poll()
     }
 
-    fn enter<'a>(&'a self, entry: Entry<'a>) {
-        self.0.enter(entry);
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
+        self.0.enter(entry)
     }
 
     fn leave(&self) {

@@ -204,8 +204,9 @@ impl Arm for TimerArm {
         self.asked.get() && self.deadline <= Instant::now()
     }
 
-    fn enter<'a>(&'a self, _entry: Entry<'a>) {
+    fn enter<'a>(&'a self, _entry: Entry<'a>) -> bool {
         self.asked.set(true);
+        true
     }
 
     fn leave(&self) {}

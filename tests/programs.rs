@@ -21,6 +21,8 @@ use greenroom::{Clock, Config, Runtime, Status, in_task, sleep, spawn, yield_now
 
 #[path = "../examples/api_calls.rs"]
 mod api_calls;
+#[path = "../examples/awaitable.rs"]
+mod awaitable;
 #[path = "../examples/basics.rs"]
 mod basics;
 #[path = "../examples/by_hand.rs"]
@@ -420,6 +422,47 @@ fn by_hand() {
     // It needs no clock, so both ways are the same.
     prints("by_hand", &["--virtual"], &expected);
     prints("by_hand", &[], &expected);
+}
+
+#[test]
+fn awaitable() {
+    let expected = [
+        "Starting main",
+        "Awaiting",
+        "Done",
+        "Awaiting",
+        "Done",
+        "Ending main",
+    ];
+    let mut stage = Stage::new(awaitable::support::listen);
+    stage.performs(awaitable::program, &expected.map(|line| (0, line)), 0);
+
+    // It gives up one turn each time: who is ready gets exactly that.
+    let lines = Rc::clone(&stage.lines);
+    stage.runtime.run(|| {
+        for name in ["first", "second"] {
+            let lines = Rc::clone(&lines);
+            spawn(move || {
+                loop {
+                    lines.borrow_mut().push((Duration::ZERO, name.to_owned()));
+                    yield_now();
+                }
+            });
+        }
+        awaitable::program();
+    });
+    let said = lines.take();
+    let said: Vec<&str> = said.iter().map(|(_, line)| line.as_str()).collect();
+    let pause = ["Awaiting", "first", "second", "Done"];
+    let with_witnesses = [
+        &["Starting main"][..],
+        &pause[..],
+        &pause[..],
+        &["Ending main"][..],
+    ];
+    assert_eq!(said, with_witnesses.concat());
+
+    prints("awaitable", &["--virtual"], &expected);
 }
 
 #[test]

@@ -53,7 +53,10 @@ pub use std::net::{
     Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,
 };
 
-#[doc(hidden)]
-pub use select::{Readable, ReadyArm, Watch, Watched, Writable};
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
+
+/// What `select!` makes of sockets.
+pub(crate) mod arms {
+    pub use super::select::{Readable, ReadyArm, Watch, Watched, Writable};
+}

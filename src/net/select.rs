@@ -142,7 +142,7 @@ impl<S: AsFd> Arm for ReadyArm<'_, S> {
         }
     }
 
-    fn enter<'a>(&'a self, entry: Entry<'a>) {
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
         let fd = self.socket.std().as_fd();
         let registrations = self.socket.registrations();
         let entered = self
@@ -151,6 +151,7 @@ impl<S: AsFd> Arm for ReadyArm<'_, S> {
         if let Err(error) = entered {
             *self.result.borrow_mut() = Err(error);
         }
+        true
     }
 
     fn leave(&self) {

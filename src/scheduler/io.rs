@@ -203,7 +203,7 @@ impl Watching {
             None => registrations.register(task, fd)?,
         };
         let slot = self.slot.get_or_init(|| slot);
-        entry.sit(queue_of(slot, direction), &self.seat);
+        let _not_yet = entry.sit(queue_of(slot, direction), &self.seat);
         self.direction.set(Some(direction));
         self.task.set(Some(task));
         let core = task.core();

@@ -61,10 +61,11 @@ impl<'a> Entry<'a> {
         self.selection.task
     }
 
-    /// Takes a seat at the end of a queue.
-    pub(crate) fn sit<T>(self, queue: &'a WaitQueue<T>, seat: &'a Seat<T>) {
+    /// Takes a seat at the end of a queue. There is no need to ask again.
+    pub(crate) fn sit<T>(self, queue: &'a WaitQueue<T>, seat: &'a Seat<T>) -> bool {
         // SAFETY: all three are borrowed for 'a, in which `wait` makes the arm leave.
         unsafe { seat.take(queue, self.selection, self.arm) };
+        false
     }
 }
 
@@ -76,7 +77,8 @@ pub trait Arm {
     fn poll(&self) -> bool;
 
     /// Takes a seat where it will be woken. Called once, after a `poll` that said no.
-    fn enter<'a>(&'a self, entry: Entry<'a>);
+    /// Whether it is to be polled again, because it may be ready since.
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool;
 
     /// Leaves its seat, if it has one.
     fn leave(&self);
@@ -145,31 +147,47 @@ fn wait_in(selection: &Selection, start: usize, arms: &[&dyn Arm]) -> usize {
     let sleep = Sleep::new(task);
     let _timer = deadline.map(|deadline| sleep.register(task.core(), deadline));
     let _leaving = Leaving(arms);
+    let mut again = false;
     for (number, arm) in arms.iter().enumerate() {
-        arm.enter(Entry {
+        again |= arm.enter(Entry {
             selection,
             arm: number,
         });
     }
     loop {
+        if again {
+            if let Some(arm) = poll_all(selection, start, arms) {
+                return arm;
+            }
+        }
+        again = true;
+        park::switch(task, WaitReason::Select);
         if let Some(arm) = selection.decided.get() {
             arms[arm].take_given();
             return arm;
         }
-        for arm in (start..arms.len()).chain(0..start) {
-            if arms[arm].poll() {
-                selection.decide(arm);
+        if task.cancel.pending() {
+            // What is ready wins over the cancellation.
+            if let Some(arm) = poll_all(selection, start, arms) {
                 return arm;
             }
-        }
-        if task.cancel.pending() && !park::may_wait(task) {
-            if let Some(arm) = interrupted(arms) {
-                selection.decide(arm);
-                return arm;
+            if !park::may_wait(task) {
+                if let Some(arm) = interrupted(arms) {
+                    selection.decide(arm);
+                    return arm;
+                }
             }
         }
-        park::switch(task, WaitReason::Select);
     }
+}
+
+/// Asks every arm, beginning with `start`.
+fn poll_all(selection: &Selection, start: usize, arms: &[&dyn Arm]) -> Option<usize> {
+    let ready = (start..arms.len())
+        .chain(0..start)
+        .find(|arm| arms[*arm].poll())?;
+    selection.decide(ready);
+    Some(ready)
 }
 
 /// The first arm that can end because the task is cancelled.
@@ -178,14 +196,18 @@ fn interrupted(arms: &[&dyn Arm]) -> Option<usize> {
     arms.iter().position(|arm| arm.interrupt())
 }
 
-/// Where the next selection of the task starts to poll its `arms` arms: by the
-/// golden ratio, so that each comes first equally often, also for every second
-/// or third selection.
-#[inline]
+/// Where the next selection of the task starts to poll its `arms` arms.
+///
+/// One further each time: that is a pattern the processor can predict. Now and then
+/// one further still, so that each comes first also where a loop has as many
+/// selections as they have arms.
+#[inline(always)]
 pub(crate) fn next_start(task: TaskRef, arms: usize) -> usize {
     let turns = &task.core().selections;
-    let turn = turns.get().wrapping_add(0x9E37_79B9);
-    turns.set(turn);
-    let arms = u64::try_from(arms).unwrap_or(u64::MAX);
-    usize::try_from((u64::from(turn) * arms) >> 32).unwrap_or(0)
+    let turn = turns.get();
+    turns.set(turn.wrapping_add(1));
+    turn.wrapping_add(turn >> 4)
+        .wrapping_add(turn >> 9)
+        .wrapping_add(turn >> 15)
+        % arms
 }

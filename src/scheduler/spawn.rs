@@ -218,7 +218,7 @@ fn run_body<K: Kind<F>, F>(task: TaskRef, body: F) -> Ending<K::Value> {
     }
     match catch_unwind(AssertUnwindSafe(|| drop(body))) {
         Ok(()) => Ending::Cancelled,
-        Err(payload) => Ending::Panicked(payload, task.name.clone()),
+        Err(payload) => unwound(task, payload),
     }
 }
 

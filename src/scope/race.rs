@@ -209,9 +209,9 @@ impl<H: Handle> Arm for Watcher<'_, H> {
         self.handle.key().0.is_finished()
     }
 
-    fn enter<'a>(&'a self, entry: Entry<'a>) {
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
         let Key(key) = self.handle.key();
-        entry.sit(key.joiners(), &self.seat);
+        entry.sit(key.joiners(), &self.seat)
     }
 
     fn leave(&self) {

@@ -9,7 +9,8 @@ use std::fmt;
 
 use crate::awaitable::Awaitable;
 use crate::scheduler::WaitReason;
-use crate::scheduler::park::{self, Patience, WaitQueue};
+use crate::scheduler::park::{self, Patience, Seat, WaitQueue};
+use crate::scheduler::select::{Arm, Entry, Selectable};
 
 /// Something that has happened, or not yet. Any number of tasks may wait for it.
 ///
@@ -188,5 +189,41 @@ impl Awaitable for &Event {
     #[track_caller]
     fn wait(self) {
         Event::wait(self);
+    }
+}
+
+/// An event as an arm of `select!`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct EventArm<'a> {
+    event: &'a Event,
+    seat: Seat<()>,
+}
+
+impl<'a> Selectable for &'a Event {
+    type Output = ();
+    type Arm = EventArm<'a>;
+
+    fn into_arm(self) -> EventArm<'a> {
+        EventArm {
+            event: self,
+            seat: Seat::new(),
+        }
+    }
+
+    fn finish(_arm: EventArm<'a>) {}
+}
+
+impl Arm for EventArm<'_> {
+    fn poll(&self) -> bool {
+        self.event.is_set()
+    }
+
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
+        entry.sit(&self.event.waiting, &self.seat)
+    }
+
+    fn leave(&self) {
+        self.seat.leave();
     }
 }

@@ -13,5 +13,10 @@ pub use channel::{IntoIter, Iter, Receiver, Sender, TryIter, bounded, unbounded}
 pub use error::{RecvError, SendError, TryRecvError, TrySendError};
 pub use event::Event;
 pub use oneshot::{OneshotReceiver, OneshotSender, oneshot};
-#[doc(hidden)]
-pub use select::{RecvArm, SendArm, receiver, send as send_arm};
+
+/// What `select!` makes of them.
+pub(crate) mod arms {
+    pub use super::event::EventArm;
+    pub use super::oneshot::OneshotArm;
+    pub use super::select::{RecvArm, SendArm, receiver, send};
+}

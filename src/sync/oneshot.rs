@@ -11,7 +11,8 @@ use std::rc::Rc;
 use super::error::{RecvError, SendError, TryRecvError};
 use crate::awaitable::Awaitable;
 use crate::scheduler::WaitReason;
-use crate::scheduler::park::{self, Interrupted, Patience, WaitQueue};
+use crate::scheduler::park::{self, Interrupted, Patience, Seat, WaitQueue};
+use crate::scheduler::select::{Arm, Entry, Selectable};
 
 struct Shot<T> {
     value: Cell<Option<T>>,
@@ -245,5 +246,63 @@ impl<T> Awaitable for &mut OneshotReceiver<T> {
 
     fn wait(self) -> Self::Output {
         self.recv_by_ref()
+    }
+}
+
+/// The receiving end as an arm of `select!`.
+#[doc(hidden)]
+pub struct OneshotArm<'a, T> {
+    receiver: &'a mut OneshotReceiver<T>,
+    seat: Seat<()>,
+    interrupted: Cell<bool>,
+}
+
+impl<T> fmt::Debug for OneshotArm<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OneshotArm").finish_non_exhaustive()
+    }
+}
+
+impl<'a, T> Selectable for &'a mut OneshotReceiver<T> {
+    type Output = Result<T, RecvError>;
+    type Arm = OneshotArm<'a, T>;
+
+    fn into_arm(self) -> OneshotArm<'a, T> {
+        OneshotArm {
+            receiver: self,
+            seat: Seat::new(),
+            interrupted: Cell::new(false),
+        }
+    }
+
+    fn finish(arm: OneshotArm<'a, T>) -> Result<T, RecvError> {
+        match arm.receiver.try_recv() {
+            Ok(value) => Ok(value),
+            Err(_) if arm.interrupted.get() => Err(RecvError::Cancelled),
+            Err(_) => Err(RecvError::Disconnected),
+        }
+    }
+}
+
+impl<T> Arm for OneshotArm<'_, T> {
+    fn poll(&self) -> bool {
+        let shot = &self.receiver.shot;
+        let value = shot.value.take();
+        let is_there = value.is_some();
+        shot.value.set(value);
+        is_there || !shot.has_sender.get()
+    }
+
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
+        entry.sit(&self.receiver.shot.receiving, &self.seat)
+    }
+
+    fn leave(&self) {
+        self.seat.leave();
+    }
+
+    fn interrupt(&self) -> bool {
+        self.interrupted.set(true);
+        true
     }
 }

@@ -52,8 +52,8 @@ impl<T> Arm for RecvArm<'_, T> {
         true
     }
 
-    fn enter<'a>(&'a self, entry: Entry<'a>) {
-        entry.sit(&self.receiver.channel.receiving, &self.seat);
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
+        entry.sit(&self.receiver.channel.receiving, &self.seat)
     }
 
     fn leave(&self) {
@@ -137,8 +137,8 @@ impl<T> Arm for SendArm<'_, T> {
         channel.has_no_receivers() || (is_next && channel.has_room(&self.seat))
     }
 
-    fn enter<'a>(&'a self, entry: Entry<'a>) {
-        entry.sit(&self.sender.channel.sending, &self.seat);
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
+        entry.sit(&self.sender.channel.sending, &self.seat)
     }
 
     fn leave(&self) {

@@ -16,11 +16,11 @@ use std::io;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 
+use super::select::Handle;
 use super::{Builder, JoinHandle};
 use crate::error::JoinError;
 use crate::id::TaskId;
 use crate::scheduler::WaitReason;
-use crate::scheduler::frame::{self, Exit, Terms};
 use crate::scheduler::park::{self, Patience, WaitQueue};
 
 /// Tells the tasks of one set apart. Never used twice.
@@ -282,7 +282,7 @@ impl<T> JoinSet<T> {
     /// unwinds, it really waits.
     #[track_caller]
     pub fn join_next(&mut self) -> Option<Result<T, JoinError>> {
-        self.next_ended().map(finish)
+        self.next_ended().map(JoinHandle::join)
     }
 
     /// Like [`join_next`](Self::join_next), and says which task it was.
@@ -316,7 +316,7 @@ impl<T> JoinSet<T> {
     #[track_caller]
     pub fn join_next_with_id(&mut self) -> Option<(TaskId, Result<T, JoinError>)> {
         let task = self.next_ended()?;
-        Some((task.id(), finish(task)))
+        Some((task.id(), task.join()))
     }
 
     /// Returns what the next task returned, if one has ended that was not joined.
@@ -338,12 +338,8 @@ impl<T> JoinSet<T> {
     ///
     /// If the task panicked, or was cancelled.
     pub fn try_join_next(&mut self) -> Option<Result<T, JoinError>> {
-        let ticket = self.first_ended()?;
-        // What it inherited may not be dropped yet, and that may wait.
-        if !self.tasks.get(&ticket)?.is_finished() {
-            return None;
-        }
-        self.take(ticket).map(finish)
+        let ended = self.first_ended();
+        self.take_finished(ended).map(JoinHandle::join)
     }
 
     /// Cancels all tasks, in the order in which they were spawned. They stay in the
@@ -470,18 +466,21 @@ impl<T> JoinSet<T> {
     #[track_caller]
     fn next_ended(&mut self) -> Option<JoinHandle<T>> {
         while !self.is_empty() {
-            if let Some(ticket) = self.first_ended() {
-                return self.take(ticket);
+            let ended = self.first_ended();
+            if let Some(task) = self.take_finished(ended) {
+                return Some(task);
             }
-            let Some(task) = park::current() else {
+            let (queue, reason) = match ended.and_then(|ticket| self.tasks.get(&ticket)) {
+                // It has dropped its body, and drops what it inherited: that may wait.
+                Some(task) => (task.key().0.joiners(), WaitReason::Join(task.id())),
+                None => (&self.ended.waiting, WaitReason::Select),
+            };
+            let Some(joiner) = park::current() else {
                 panic!(
                     "join would wait for ever: no task of the set has ended, and no runtime is running here"
                 );
             };
-            let _woken = self
-                .ended
-                .waiting
-                .wait(task, WaitReason::Select, Patience::Waits, None);
+            let _woken = queue.wait(joiner, reason, Patience::Waits, None);
         }
         None
     }
@@ -498,8 +497,12 @@ impl<T> JoinSet<T> {
         None
     }
 
-    /// Takes out the task that ended first: the one with this ticket.
-    fn take(&mut self, ticket: Ticket) -> Option<JoinHandle<T>> {
+    /// Takes out the task that ended first, if nothing of it is left to be done.
+    fn take_finished(&mut self, ended: Option<Ticket>) -> Option<JoinHandle<T>> {
+        let ticket = ended.filter(|ticket| {
+            let task = self.tasks.get(ticket);
+            task.is_some_and(JoinHandle::is_finished)
+        })?;
         self.ended.tickets.borrow_mut().pop_front();
         self.tasks.remove(&ticket)
     }
@@ -509,27 +512,6 @@ impl<T> JoinSet<T> {
         let mut tasks: Vec<_> = self.tasks.drain().collect();
         tasks.sort_unstable_by_key(|(ticket, _)| *ticket);
         tasks.into_iter().map(|(_, task)| task).collect()
-    }
-}
-
-/// Joins a task whose body has ended.
-///
-/// It has a few instructions left, and what it inherited to drop. That is waited
-/// for whatever comes: an ending that is taken out must not be lost.
-#[track_caller]
-fn finish<T>(task: JoinHandle<T>) -> Result<T, JoinError> {
-    let joiner = match park::current() {
-        Some(joiner) if !task.is_finished() => joiner,
-        _ => return task.join(),
-    };
-    let shield = Terms {
-        shield: true,
-        ..Terms::PLAIN
-    };
-    match frame::within(joiner, shield, |_| task.join()) {
-        Exit::Returned(result) => result,
-        Exit::Caught => unreachable!("nobody can cancel a bare shield"),
-        Exit::Unwinds(payload) => frame::go_on(payload),
     }
 }
 

@@ -47,8 +47,8 @@ impl<H: Handle> Arm for JoinArm<'_, H> {
         self.handle.key().0.is_finished()
     }
 
-    fn enter<'a>(&'a self, entry: Entry<'a>) {
-        entry.sit(self.handle.key().0.joiners(), &self.seat);
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
+        entry.sit(self.handle.key().0.joiners(), &self.seat)
     }
 
     fn leave(&self) {

@@ -1,0 +1,132 @@
+//! The rows of calls that wait for a socket.
+
+use std::io::{self, Read, Write};
+use std::rc::Rc;
+
+use greenroom::net::{TcpListener, TcpStream};
+
+use crate::rows::{Call, Rig, io_said, nothing};
+
+pub(crate) fn pair() -> (std::net::TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let far = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().unwrap().0, far)
+}
+
+pub(crate) fn reading(call: impl FnOnce(&TcpStream) -> io::Result<u8> + 'static) -> Rig {
+    let (near, far) = pair();
+    let near = Rc::new(TcpStream::from(near));
+    let far = Rc::new(far);
+    let (ours, theirs) = (Rc::clone(&near), Rc::clone(&far));
+    let complete = move || (&*theirs).write_all(&[5]).unwrap();
+    let intact = move || {
+        (&*far).write_all(&[6]).unwrap();
+        let mut byte = [0];
+        (&*near).read_exact(&mut byte).unwrap();
+        assert_eq!(byte, [6]);
+    };
+    Rig::new(move || io_said(call(&ours)), complete, intact)
+}
+
+pub(crate) const READ: Call = Call::io(
+    |_| {
+        reading(|mut stream| {
+            let mut byte = [0];
+            stream.read(&mut byte).map(|_| byte[0])
+        })
+    },
+    "5",
+);
+
+pub(crate) const PEEK: Call = Call::io(
+    |_| {
+        reading(|mut stream| {
+            let mut byte = [0];
+            stream.peek(&mut byte)?;
+            // It is still there.
+            let mut again = [0];
+            stream.read_exact(&mut again)?;
+            assert_eq!(byte, again);
+            Ok(byte[0])
+        })
+    },
+    "5",
+);
+
+pub(crate) const WRITE: Call = Call::io(
+    |_| {
+        let (mut near, mut far) = pair();
+        near.set_nonblocking(true).unwrap();
+        let mut filled = 0;
+        while let Ok(count) = near.write(&[0; 65_536]) {
+            filled += count;
+        }
+        near.set_nonblocking(false).unwrap();
+        let near = Rc::new(TcpStream::from(near));
+        let (ours, mut reader) = (Rc::clone(&near), far.try_clone().unwrap());
+        let complete = move || {
+            let mut all = vec![0; filled];
+            reader.read_exact(&mut all).unwrap();
+        };
+        let intact = move || {
+            near.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut all = Vec::new();
+            far.read_to_end(&mut all).unwrap();
+            assert_eq!(all.len(), filled, "something was sent");
+        };
+        Rig::new(move || io_said((&*ours).write(&[1])), complete, intact)
+    },
+    "1",
+);
+
+pub(crate) const ACCEPT: Call = Call::io(
+    |_| {
+        let listener = Rc::new(TcpListener::bind("127.0.0.1:0").unwrap());
+        let address = listener.local_addr().unwrap();
+        let ours = Rc::clone(&listener);
+        let complete = move || drop(std::net::TcpStream::connect(address).unwrap());
+        let intact = move || {
+            let client = std::net::TcpStream::connect(address).unwrap();
+            let (_, peer) = listener.accept().unwrap();
+            assert_eq!(peer, client.local_addr().unwrap());
+        };
+        let call = move || io_said(ours.accept().map(|_| "returned"));
+        Rig::new(call, complete, intact)
+    },
+    "returned",
+);
+
+/// A listener that answers nobody any more.
+pub(crate) fn busy_listener() -> (socket2::Socket, Vec<socket2::Socket>) {
+    let new = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let listener = new();
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    listener.bind(&any.into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let waiting = (0..4).map(|n| {
+        let client = new();
+        client.set_nonblocking(n > 0).unwrap();
+        let _in_progress = client.connect(&address);
+        client
+    });
+    let waiting = waiting.collect();
+    (listener, waiting)
+}
+
+pub(crate) const CONNECT: Call = Call::io(
+    |completes| {
+        let (busy, open) = (busy_listener(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let address = if completes {
+            open.local_addr().unwrap()
+        } else {
+            busy.0.local_addr().unwrap().as_socket().unwrap()
+        };
+        let call = move || {
+            let _held = (busy, open);
+            io_said(TcpStream::connect(address).map(|_| "returned"))
+        };
+        Rig::new(call, nothing, nothing)
+    },
+    "returned",
+);
