@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use greenroom::sync::bounded;
-use greenroom::{run, scope, select, sleep, spawn, timeout, yield_now};
+use greenroom::{run, scope, select, select_biased, sleep, spawn, timeout, yield_now};
 
 /// Five frames with a destructor each above a wait that is cut short.
 fn five_frames_deep(depth: u32) -> u32 {
@@ -92,6 +92,23 @@ fn selections(c: &mut Criterion) {
             b.iter(|| {
                 let _sent = sender.send(1);
                 select! {
+                    recv(first) -> value => value,
+                    recv(second) -> value => value,
+                    recv(third) -> value => value,
+                    recv(fourth) -> value => value,
+                }
+            });
+        });
+    });
+    group.bench_function("send + select_biased! of four, ready", |b| {
+        run(|| {
+            let (sender, first) = bounded::<u64>(8);
+            let (_s2, second) = bounded::<u64>(8);
+            let (_s3, third) = bounded::<u64>(8);
+            let (_s4, fourth) = bounded::<u64>(8);
+            b.iter(|| {
+                let _sent = sender.send(1);
+                select_biased! {
                     recv(first) -> value => value,
                     recv(second) -> value => value,
                     recv(third) -> value => value,

@@ -71,8 +71,8 @@ impl<S: Selectable> Wait<S> {
     #[doc(hidden)]
     #[inline(always)]
     #[track_caller]
-    pub fn finish(self) -> S::Output {
-        S::finish(self.0)
+    pub fn finish(&mut self) -> S::Output {
+        S::finish(&mut self.0)
     }
 }
 
@@ -290,7 +290,7 @@ macro_rules! __select {
     (@build ($rotates:tt) [$({$arm:ident $out:ident $what:tt ($body:expr)})+] ($($default:expr)?)) => {{
         $(let mut $out = ::core::option::Option::None;)+
         {
-            $(let $arm = $crate::__select!(@make $what);)+
+            $(let mut $arm = $crate::__select!(@make $what);)+
             let turn = $crate::__private::Turn::begin(0 $(+ $crate::__select!(@one $arm))+, $rotates);
             let mut chosen = ::core::option::Option::None;
             let mut number = 0_usize;

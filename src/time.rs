@@ -160,7 +160,7 @@ impl Selectable for Timer {
         }
     }
 
-    fn finish(_arm: TimerArm) {}
+    fn finish(_arm: &mut TimerArm) {}
 }
 
 impl Selectable for &Timer {
@@ -171,7 +171,7 @@ impl Selectable for &Timer {
         (*self).into_arm()
     }
 
-    fn finish(_arm: TimerArm) {}
+    fn finish(_arm: &mut TimerArm) {}
 }
 
 /// The arm `default(limit)`: a timer that never comes before an arm that is ready.
@@ -196,7 +196,7 @@ impl Selectable for Otherwise {
         arm
     }
 
-    fn finish(_arm: TimerArm) {}
+    fn finish(_arm: &mut TimerArm) {}
 }
 
 impl Arm for TimerArm {

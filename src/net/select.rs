@@ -108,7 +108,7 @@ impl<'a, W: Watch> Selectable for Readable<'a, W> {
         arm(self.0, Direction::Read)
     }
 
-    fn finish(arm: Self::Arm) -> io::Result<()> {
+    fn finish(arm: &mut Self::Arm) -> io::Result<()> {
         arm.result.replace(Ok(()))
     }
 }
@@ -121,7 +121,7 @@ impl<'a, W: Watch> Selectable for Writable<'a, W> {
         arm(self.0, Direction::Write)
     }
 
-    fn finish(arm: Self::Arm) -> io::Result<()> {
+    fn finish(arm: &mut Self::Arm) -> io::Result<()> {
         arm.result.replace(Ok(()))
     }
 }

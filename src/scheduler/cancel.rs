@@ -26,11 +26,16 @@ use super::current;
 use super::frame::{self, Cause, Frame};
 use super::header::TaskRef;
 use crate::panic::fatal;
-use crate::timer::TimerKey;
+use crate::timer::{Instant, TimerKey};
 
 /// How often a task may catch its cancellation and wait again before the
 /// process gives up on it.
 const MOST_DELIVERIES: u32 = 1000;
+
+/// The sleep queue does not know the next deadline of the task's scopes.
+const STALE: u32 = 1;
+/// One open call of `no_switch`.
+const FORBIDDEN: u32 = 2;
 
 /// How a cancelled task learns of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,12 +122,15 @@ pub(super) struct CancelState {
     deliveries: Cell<u32>,
     /// Open shields.
     pub(super) shields: Cell<u32>,
-    /// Open calls of `no_switch`.
-    no_switch: Cell<u32>,
+    /// What to look at before a switch: [`STALE`], and for each open call of
+    /// `no_switch` one [`FORBIDDEN`].
+    attention: Cell<u32>,
     /// The innermost open scope, or null.
     pub(super) innermost: Cell<*const Frame>,
     /// The one entry of all its scopes in the sleep queue.
     pub(super) timer: Cell<Option<TimerKey>>,
+    /// The deadline of that entry.
+    pub(super) registered: Cell<Instant>,
 }
 
 impl CancelState {
@@ -135,9 +143,10 @@ impl CancelState {
             delivery: Cell::new(delivery),
             deliveries: Cell::new(0),
             shields: Cell::new(0),
-            no_switch: Cell::new(0),
+            attention: Cell::new(0),
             innermost: Cell::new(ptr::null()),
             timer: Cell::new(None),
+            registered: Cell::new(Instant::NEVER),
         }
     }
 
@@ -147,10 +156,30 @@ impl CancelState {
         self.pending.get()
     }
 
+    /// Whether [`before_switch`] has something to do.
+    #[inline(always)]
+    pub(super) fn needs_attention(&self) -> bool {
+        self.attention.get() > 0
+    }
+
     /// Whether the task may not switch now.
     #[inline(always)]
     pub(super) fn must_not_switch(&self) -> bool {
-        self.no_switch.get() > 0
+        self.attention.get() >= FORBIDDEN
+    }
+
+    /// Notes the next deadline of the running task. The sleep queue need not know
+    /// before the task stops running.
+    #[inline(always)]
+    pub(super) fn note_deadline(&self, deadline: Instant) {
+        let others = self.attention.get() & !STALE;
+        let stale = u32::from(deadline != self.registered.get()) * STALE;
+        self.attention.set(others | stale);
+    }
+
+    /// The sleep queue knows the next deadline.
+    pub(super) fn deadline_is_known(&self) {
+        self.attention.set(self.attention.get() & !STALE);
     }
 
     /// Forgets how often it was thrown: a scope caught it, as it should.
@@ -250,15 +279,26 @@ pub(crate) fn without_switching<T>(task: TaskRef, body: impl FnOnce() -> T) -> T
     struct Forbidden(TaskRef);
     impl Drop for Forbidden {
         fn drop(&mut self) {
-            let count = &self.0.cancel.no_switch;
-            count.set(count.get() - 1);
+            let attention = &self.0.cancel.attention;
+            attention.set(attention.get() - FORBIDDEN);
         }
     }
-    let count = &task.cancel.no_switch;
-    count.set(count.get() + 1);
+    let attention = &task.cancel.attention;
+    attention.set(attention.get() + FORBIDDEN);
     let _forbidden = Forbidden(task);
     let _mark = frame::mark(task);
     body()
+}
+
+/// A task is about to switch, and there is something to do first.
+#[cold]
+#[inline(never)]
+#[track_caller]
+pub(super) fn before_switch(task: TaskRef) {
+    if task.cancel.must_not_switch() {
+        refuse_switch(task);
+    }
+    frame::tell_deadline(task);
 }
 
 /// A task is about to switch inside `no_switch`. While it unwinds a panic would

@@ -221,13 +221,9 @@ impl Frame {
         if self.shield {
             state.shields.set(state.shields.get() + 1);
         }
-        let deadline = self.deadline.get();
-        if deadline < earliest {
-            self.earliest.set(deadline);
-            self.set_timer(deadline);
-        } else {
-            self.earliest.set(earliest);
-        }
+        let deadline = self.deadline.get().min(earliest);
+        self.earliest.set(deadline);
+        state.note_deadline(deadline);
     }
 
     /// Takes it out again. It is the innermost.
@@ -252,21 +248,10 @@ impl Frame {
         if self.shield {
             state.shields.set(state.shields.get() - 1);
         }
-        if earliest != self.earliest.get() {
-            self.set_timer(earliest);
-        }
-    }
-
-    /// Sets the one entry of the task in the sleep queue.
-    fn set_timer(&self, deadline: Instant) {
-        let task = self.task;
-        let mut timers = task.core().timers.borrow_mut();
-        if let Some(key) = task.cancel.timer.take() {
-            let _removed = timers.remove(key);
-        }
-        if deadline != Instant::NEVER {
-            let key = timers.insert(deadline, Sleeping::Scope(task));
-            task.cancel.timer.set(Some(key));
+        state.note_deadline(earliest);
+        if outer.is_null() && state.needs_attention() {
+            // It may be the last: nothing is left behind.
+            tell_deadline(self.task);
         }
     }
 
@@ -294,6 +279,24 @@ impl Frame {
             && self.cause.get().is_some()
             && (self.shield || !self.task.cancel.pending())
     }
+}
+
+/// Tells the sleep queue the next deadline of the task's scopes: the one entry they
+/// have there.
+pub(super) fn tell_deadline(task: TaskRef) {
+    let state = &task.cancel;
+    let deadline = next_deadline(task);
+    if state.registered.replace(deadline) != deadline {
+        let mut timers = task.core().timers.borrow_mut();
+        if let Some(key) = state.timer.take() {
+            let _removed = timers.remove(key);
+        }
+        if deadline != Instant::NEVER {
+            let key = timers.insert(deadline, Sleeping::Scope(task));
+            state.timer.set(Some(key));
+        }
+    }
+    state.deadline_is_known();
 }
 
 /// Works out what is cancelled from `first` inwards, and in the children of what
@@ -324,13 +327,16 @@ fn refresh_one(task: TaskRef, first: *const Frame, work: &mut Vec<TaskRef>) {
         if own.is_none() {
             earliest = earliest.min(frame.deadline.get());
         }
-        if frame.earliest.replace(earliest) != earliest && frame.inner.get().is_null() {
-            frame.set_timer(earliest);
-        }
+        frame.earliest.set(earliest);
         cursor = frame.inner.get();
     }
     state.pending.set(outside);
-    if outside && task.core().current.get() != Some(task) {
+    if task.core().current.get() == Some(task) {
+        state.note_deadline(earliest);
+        return;
+    }
+    tell_deadline(task);
+    if outside {
         task.wake();
     }
 }

@@ -21,8 +21,8 @@ pub(crate) fn yield_now(task: TaskRef) {
     if std::thread::panicking() {
         return yield_unwinding(task);
     }
-    if task.cancel.must_not_switch() {
-        cancel::refuse_switch(task);
+    if task.cancel.needs_attention() {
+        cancel::before_switch(task);
     }
     task.yielded.set(true);
     task.wake();
@@ -42,8 +42,8 @@ fn yield_unwinding(task: TaskRef) {
     if alone && cancel::is_unwinding(task) && !cancel::may_wait_unwinding(task) {
         return;
     }
-    if task.cancel.must_not_switch() {
-        cancel::refuse_switch(task);
+    if task.cancel.needs_attention() {
+        cancel::before_switch(task);
     }
     task.yielded.set(true);
     task.wake();
@@ -129,8 +129,8 @@ pub(super) fn switch(task: TaskRef, reason: WaitReason) {
     if std::thread::panicking() {
         return switch_unwinding(task, reason);
     }
-    if task.cancel.must_not_switch() {
-        cancel::refuse_switch(task);
+    if task.cancel.needs_attention() {
+        cancel::before_switch(task);
     }
     task.waiting.set(reason);
     task.since.set(task.core().seen.get());
@@ -142,8 +142,8 @@ pub(super) fn switch(task: TaskRef, reason: WaitReason) {
 #[cold]
 #[inline(never)]
 fn switch_unwinding(task: TaskRef, reason: WaitReason) {
-    if task.cancel.must_not_switch() {
-        cancel::refuse_switch(task);
+    if task.cancel.needs_attention() {
+        cancel::before_switch(task);
     }
     task.waiting.set(reason);
     task.since.set(task.core().seen.get());

@@ -111,7 +111,7 @@ pub trait Selectable: Sized {
     #[doc(hidden)]
     fn into_arm(self) -> Self::Arm;
     #[doc(hidden)]
-    fn finish(arm: Self::Arm) -> Self::Output;
+    fn finish(arm: &mut Self::Arm) -> Self::Output;
 }
 
 /// Makes the arms leave however the wait ends.

@@ -81,6 +81,7 @@ impl Core {
                 }
                 Some(Sleeping::Scope(task)) => {
                     task.cancel.timer.set(None);
+                    task.cancel.registered.set(Instant::NEVER);
                     frame::expire(task, now);
                 }
                 Some(Sleeping::Shutdown) => self.shutdown_is_late(),

@@ -403,11 +403,15 @@ impl<T> Default for Seat<T> {
 impl<T> Seat<T> {
     /// Not in any queue.
     #[inline(always)]
-    pub(crate) const fn new() -> Self {
-        Self {
-            node: UnsafeCell::new(MaybeUninit::uninit()),
-            taken: Cell::new(false),
-        }
+    pub(crate) fn new() -> Self {
+        let mut seat = MaybeUninit::<Self>::uninit();
+        // Field by field: as one constant the compiler would zero the node, too.
+        // SAFETY: the place is there to be written.
+        let taken = unsafe { &raw mut (*seat.as_mut_ptr()).taken };
+        // SAFETY: as above.
+        unsafe { taken.write(Cell::new(false)) };
+        // SAFETY: `taken` is written, and the node may be anything.
+        unsafe { seat.assume_init() }
     }
 
     fn node(&self) -> Option<&Node<T>> {

@@ -207,7 +207,7 @@ mod handle {
         }
 
         #[track_caller]
-        fn finish(arm: Self::Arm) -> Self::Output {
+        fn finish(arm: &mut Self::Arm) -> Self::Output {
             result(arm.handle.0.take())
         }
     }

@@ -382,7 +382,7 @@ impl<'a, 'scope, T> Selectable for &'a mut ScopedJoinHandle<'scope, T> {
     }
 
     #[track_caller]
-    fn finish(arm: Self::Arm) -> T {
+    fn finish(arm: &mut Self::Arm) -> T {
         returned(arm.handle.0.take())
     }
 }

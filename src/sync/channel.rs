@@ -143,6 +143,12 @@ impl<T> Channel<T> {
         self.pass_on(value)
     }
 
+    /// Whether there is nothing to receive: no value, and no end.
+    #[inline(always)]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.buffer.borrow().is_empty() && self.sending.is_empty() && self.senders.get() > 0
+    }
+
     /// Whether all receivers are gone.
     pub(super) fn has_no_receivers(&self) -> bool {
         self.receivers.get() == 0

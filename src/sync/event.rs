@@ -211,7 +211,7 @@ impl<'a> Selectable for &'a Event {
         }
     }
 
-    fn finish(_arm: EventArm<'a>) {}
+    fn finish(_arm: &mut EventArm<'a>) {}
 }
 
 impl Arm for EventArm<'_> {

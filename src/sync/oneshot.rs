@@ -275,7 +275,7 @@ impl<'a, T> Selectable for &'a mut OneshotReceiver<T> {
         }
     }
 
-    fn finish(arm: OneshotArm<'a, T>) -> Result<T, RecvError> {
+    fn finish(arm: &mut OneshotArm<'a, T>) -> Result<T, RecvError> {
         match arm.receiver.try_recv() {
             Ok(value) => Ok(value),
             Err(_) if arm.interrupted.get() => Err(RecvError::Cancelled),

@@ -12,7 +12,9 @@ use crate::scheduler::select::{Arm, Entry, Selectable};
 pub struct RecvArm<'a, T> {
     receiver: &'a Receiver<T>,
     seat: Seat<T>,
-    result: Cell<Option<Result<T, RecvError>>>,
+    value: Cell<Option<T>>,
+    /// Why there is no value, if there is none.
+    error: Cell<RecvError>,
 }
 
 impl<T> fmt::Debug for RecvArm<'_, T> {
@@ -30,26 +32,31 @@ impl<'a, T> Selectable for &'a Receiver<T> {
         RecvArm {
             receiver: self,
             seat: Seat::new(),
-            result: Cell::new(None),
+            value: Cell::new(None),
+            error: Cell::new(RecvError::Disconnected),
         }
     }
 
     #[inline(always)]
-    fn finish(arm: RecvArm<'a, T>) -> Result<T, RecvError> {
-        arm.result.take().unwrap_or(Err(RecvError::Disconnected))
+    fn finish(arm: &mut RecvArm<'a, T>) -> Result<T, RecvError> {
+        arm.value.take().ok_or(arm.error.get())
     }
 }
 
 impl<T> Arm for RecvArm<'_, T> {
     #[inline(always)]
     fn poll(&self) -> bool {
-        let result = match self.receiver.channel.try_recv() {
-            Ok(value) => Ok(value),
-            Err(TryRecvError::Disconnected) => Err(RecvError::Disconnected),
-            Err(TryRecvError::Empty) => return false,
-        };
-        self.result.set(Some(result));
-        true
+        if self.receiver.channel.is_quiet() {
+            return false;
+        }
+        match self.receiver.channel.try_recv() {
+            Ok(value) => {
+                self.value.set(Some(value));
+                true
+            }
+            Err(TryRecvError::Disconnected) => true,
+            Err(TryRecvError::Empty) => false,
+        }
     }
 
     fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
@@ -61,12 +68,11 @@ impl<T> Arm for RecvArm<'_, T> {
     }
 
     fn take_given(&self) {
-        let given = self.seat.take_hand().ok_or(RecvError::Disconnected);
-        self.result.set(Some(given));
+        self.value.set(self.seat.take_hand());
     }
 
     fn interrupt(&self) -> bool {
-        self.result.set(Some(Err(RecvError::Cancelled)));
+        self.error.set(RecvError::Cancelled);
         true
     }
 }
@@ -107,7 +113,7 @@ impl<T> SendArm<'_, T> {
     ///
     /// As [`Sender::send`].
     #[inline(always)]
-    pub fn finish(self, value: T) -> Result<(), SendError<T>> {
+    pub fn finish(&self, value: T) -> Result<(), SendError<T>> {
         if self.interrupted.get() {
             return Err(SendError::Cancelled(value));
         }

@@ -65,7 +65,7 @@ impl<'a, T> Selectable for &'a mut JoinHandle<T> {
     }
 
     #[track_caller]
-    fn finish(arm: Self::Arm) -> Self::Output {
+    fn finish(arm: &mut Self::Arm) -> Self::Output {
         arm.handle.take_result()
     }
 }
