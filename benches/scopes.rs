@@ -117,6 +117,11 @@ fn selections(c: &mut Criterion) {
             });
         });
     });
+    group.finish();
+}
+
+fn waiting_selections(c: &mut Criterion) {
+    let mut group = c.benchmark_group("scopes");
     group.bench_function("round trip, received", |b| {
         run(|| {
             let (ping, pings) = bounded::<u64>(1);
@@ -147,5 +152,5 @@ fn selections(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, limits, children, selections);
+criterion_group!(benches, limits, children, selections, waiting_selections);
 criterion_main!(benches);

@@ -165,8 +165,8 @@ pub use {
     id::TaskId,
     scheduler::select::Selectable,
     scheduler::{
-        Cancelled, Config, DEFAULT_MAIN_STACK_SIZE, Deadlock, Delivery, ReadyTask, RunError,
-        Runtime, Schedule, StuckTask, Switch, TaskInfo, Turn, Unobserved,
+        Cancelled, Config, DEFAULT_MAIN_STACK_SIZE, Deadlock, Delivery, LeftOver, ReadyTask,
+        RunError, Runtime, Schedule, StuckTask, Switch, TaskInfo, Turn, Unobserved,
     },
     scope::{
         AsCompleted, CancelScope, CancelScopeBuilder, Close, Elapsed, Gather, Job, Scope,

@@ -37,6 +37,8 @@ pub(crate) struct Children {
     promised: Cell<usize>,
     /// Whether the owner waits for the last to end.
     joining: Cell<bool>,
+    /// Whether the scope was cancelled while the owner waited so.
+    cut_short: Cell<bool>,
     /// Whether a panic of one cancels the others.
     fails_together: bool,
     /// Whether anyone has failed.
@@ -75,6 +77,11 @@ impl Children {
     #[inline]
     pub(super) fn frame(&self) -> &Frame {
         &self.frame
+    }
+
+    /// Whether the scope is cancelled, by itself or from outside.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.frame.is_effective()
     }
 
     /// How many have not ended.
@@ -205,21 +212,26 @@ impl Children {
         }
     }
 
-    /// Waits for all to end, in ordinary code. Nothing is thrown. Whether the task
-    /// was cancelled meanwhile: its children were, then, and have not done all.
-    fn join_all(&self) -> bool {
+    /// Waits for all to end, in ordinary code. Nothing is thrown.
+    fn join_all(&self) {
         if self.living.get() == 0 {
-            return false;
+            return;
         }
         let task = self.frame.task();
         self.joining.set(true);
-        let mut cancelled = false;
+        self.cut_short.set(self.frame.is_effective());
         while self.living.get() > 0 {
-            cancelled |= task.cancel.pending();
             park::switch(task, WaitReason::Children(self.living.get()));
         }
         self.joining.set(false);
-        cancelled
+    }
+
+    /// The scope is cancelled. If its owner waits for the children, that wait is:
+    /// they have not done all, even if they end before the owner runs.
+    pub(super) fn note_cancelled(&self) {
+        if self.joining.get() && self.living.get() > 0 {
+            self.cut_short.set(true);
+        }
     }
 
     /// A child or two, for a report.
@@ -259,6 +271,7 @@ impl Children {
             room: WaitQueue::new(),
             promised: Cell::new(0),
             joining: Cell::new(false),
+            cut_short: Cell::new(false),
             fails_together,
             failed: Cell::new(false),
             failure: RefCell::new(None),
@@ -270,13 +283,12 @@ impl Children {
     #[inline(always)]
     pub(crate) fn run<T>(&self, body: impl FnOnce() -> T) -> Outcome<T> {
         self.frame.set_children(self);
-        let mut cut_short = false;
         let finally = |result: &mut Result<T, Payload>| {
             if let Err(payload) = result {
                 self.take_failure(payload);
             }
             // What the children borrow may go when this returns.
-            cut_short = Wall::standing("a scope could not wait for its tasks", || self.join_all());
+            Wall::standing("a scope could not wait for its tasks", || self.join_all());
         };
         let result = frame::run_in(&self.frame, Instant::NEVER, body, finally);
         if let Some(payload) = self.failure.take() {
@@ -285,7 +297,7 @@ impl Children {
         match result {
             _ if self.failed.get() => Outcome::Failed,
             Ok(value) => {
-                if cut_short && self.frame.task().cancel.pending() {
+                if self.cut_short.get() && self.frame.task().cancel.pending() {
                     // The wait at the end was cancelled, like any other.
                     let _learns_by_errors = park::may_wait(self.frame.task());
                 }

@@ -146,15 +146,19 @@ pub(super) fn cause(task: TaskRef) -> (Cause, Option<Arc<str>>) {
             }
             cursor = frame.outer.get();
         }
-        // The scope it was spawned in lies further out.
-        let Some(children) = children_at(task.siblings.parent()) else {
-            return found;
-        };
-        if !task.cancel.requested.get() || !children.frame().effective.get() {
+        if !task.cancel.requested.get() {
             return found;
         }
-        cursor = ptr::from_ref(children.frame());
-        task = children.frame().task;
+        // The scope it was spawned in lies further out.
+        let parent = children_at(task.siblings.parent()).map(Children::frame);
+        match parent.filter(|frame| frame.effective.get()) {
+            Some(frame) => {
+                cursor = frame;
+                task = frame.task;
+            }
+            // It was cancelled by its handle, or because all are.
+            None => return (Cause::Asked, None),
+        }
     }
 }
 
@@ -215,8 +219,13 @@ impl Frame {
             outer.inner.set(self);
             earliest = outer.earliest.get();
         }
-        let cancelled = self.cause.get().is_some() || (!self.shield && state.pending.get());
-        self.effective.set(cancelled);
+        if self.cause.get().is_some() {
+            // It was cancelled before it was opened: a deadline is nothing more to it.
+            self.effective.set(true);
+            self.deadline.set(Instant::NEVER);
+        } else {
+            self.effective.set(!self.shield && state.pending.get());
+        }
         state.pending.set(self.effective.get());
         if self.shield {
             state.shields.set(state.shields.get() + 1);
@@ -321,6 +330,7 @@ fn refresh_one(task: TaskRef, first: *const Frame, work: &mut Vec<TaskRef>) {
         outside = own.is_some() || (!frame.shield && outside);
         if outside && !frame.effective.replace(true) {
             if let Some(children) = children_at(frame.children.get()) {
+                children.note_cancelled();
                 children.for_each(|child| work.push(child));
             }
         }
@@ -376,6 +386,8 @@ pub(super) fn expire(task: TaskRef, now: Instant) {
     }
     if !outermost.is_null() {
         refresh(task, outermost);
+    } else if task.core().current.get() != Some(task) {
+        tell_deadline(task);
     }
 }
 
@@ -439,6 +451,8 @@ fn conclude<T>(frame: &Frame, result: Result<T, Payload>) -> Exit<T> {
 pub(crate) fn go_on(payload: Payload) -> ! {
     if let Some(task) = super::park::current() {
         if payload.is::<Cancelled>() {
+            // As when it was first thrown. A panic is more often caught by its user,
+            // whose task would then be taken for unwinding.
             task.cancel.set_unwinding(true);
         }
     }

@@ -104,9 +104,14 @@ impl Inbox {
         state.asleep
     }
 
+    /// How many wakers exist.
+    pub(super) fn wakers(&self) -> usize {
+        self.wakers.load(Ordering::Acquire)
+    }
+
     /// Whether a waker exists that might still wake a task.
     pub(super) fn has_wakers(&self) -> bool {
-        self.wakers.load(Ordering::Acquire) > 0
+        self.wakers() > 0
     }
 }
 

@@ -55,7 +55,7 @@ pub use hooks::Switch;
 pub use policy::{ReadyTask, Schedule};
 pub(crate) use report::tasks;
 pub use report::{Deadlock, RunError, StuckTask, TaskInfo};
-pub use runtime::{Runtime, Turn};
+pub use runtime::{LeftOver, Runtime, Turn};
 pub(crate) use task_table::Ending;
 
 use crate::coroutine::pool::Pool;
@@ -275,6 +275,7 @@ impl Core {
             }
             if let Some(deadline) = deadline.filter(|deadline| *deadline != Instant::NEVER) {
                 self.clock.advance_to(deadline);
+                self.seen.set(self.clock.now());
                 self.expire_timers();
                 return true;
             }
@@ -286,6 +287,7 @@ impl Core {
         }
         self.pool.trim();
         self.sleep(deadline);
+        self.seen.set(self.clock.now());
         self.expire_timers();
         self.take_messages();
         true
@@ -311,6 +313,15 @@ impl Core {
             u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)
         });
         crate::sys::clock::sleep_nanos(nanos);
+    }
+
+    /// How many descriptors are watched.
+    fn registered(&self) -> usize {
+        #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
+        let count = self.reactor.get().map_or(0, io::Reactor::len);
+        #[cfg(not(any(reactor = "epoll", reactor = "kqueue")))]
+        let count = 0;
+        count
     }
 
     /// Whether other threads left messages, as far as a look without a lock tells.
@@ -399,12 +410,13 @@ impl Core {
 /// for that: with two tasks in turn this alone halved the speed.
 #[inline(always)]
 fn step(task: TaskRef) {
-    task.queued.set(false);
     current::driven(|core| {
         if core.is_watched {
-            // Before there is a current task: the hook must not wait in its name.
+            // While it still counts as queued, and is not yet current: the hook may
+            // wake it, and must not wait in its name.
             core.tell_in(task);
         }
+        task.queued.set(false);
         core.current.set(Some(task));
         core.budget.set(core.config.budget);
     });

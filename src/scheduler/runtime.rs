@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "runs a main body that borrows from the caller")]
 
+use std::fmt;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::panic::{Location, resume_unwind};
@@ -23,6 +24,38 @@ pub enum Turn {
     Waiting(Option<Instant>),
     /// There are no tasks.
     Done,
+}
+
+/// What a runtime still has: see [`Runtime::left_over`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOver {
+    /// Tasks that have not ended.
+    pub tasks: usize,
+    /// Deadlines in the sleep queue.
+    pub timers: usize,
+    /// Descriptors that are watched. A stream that is kept stays so.
+    pub descriptors: usize,
+    /// Living [wakers](crate::Task::waker).
+    pub wakers: usize,
+}
+
+impl LeftOver {
+    /// Whether nothing is left.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.tasks + self.timers + self.descriptors + self.wakers == 0
+    }
+}
+
+impl fmt::Display for LeftOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} tasks, {} timers, {} descriptors, {} wakers",
+            self.tasks, self.timers, self.descriptors, self.wakers
+        )
+    }
 }
 
 /// The value behind [`run`](crate::run): tasks, timers and descriptors of one
@@ -209,6 +242,31 @@ impl Runtime {
     #[must_use]
     pub fn tasks_alive(&self) -> usize {
         self.core.table.live()
+    }
+
+    /// What there is of a runtime's that could be forgotten: for tests that nothing
+    /// is left.
+    ///
+    /// ```
+    /// use greenroom::{Runtime, spawn, timeout};
+    ///
+    /// let mut rt = Runtime::new();
+    /// rt.run(|| {
+    ///     let limit = std::time::Duration::from_secs(1);
+    ///     timeout(limit, || spawn(|| ()).join()).unwrap().unwrap();
+    /// });
+    /// let left = rt.left_over();
+    /// assert!(left.is_nothing(), "{left}");
+    /// ```
+    #[must_use]
+    pub fn left_over(&self) -> LeftOver {
+        let core = &self.core;
+        LeftOver {
+            tasks: core.table.live(),
+            timers: core.timers.borrow().len(),
+            descriptors: core.registered(),
+            wakers: core.inbox.get().map_or(0, |inbox| inbox.wakers()),
+        }
     }
 
     #[track_caller]

@@ -443,6 +443,17 @@ impl TaskName {
         })
     }
 
+    /// The task of a key, unless it has ended.
+    pub(crate) fn of(key: &TaskKey) -> Option<Self> {
+        let task = key.slot.task()?;
+        Some(Self {
+            core: Rc::clone(&key.core),
+            slot: key.slot,
+            id: task.id,
+            name: task.name.clone(),
+        })
+    }
+
     pub(crate) fn id(&self) -> TaskId {
         self.id
     }

@@ -75,8 +75,10 @@ pub fn with<C: Close, T, E: From<C::Error>>(
     let mut resource = resource;
     let Some(task) = park::current() else {
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut resource)));
-        let closed = resource.close();
+        let closed = catch_unwind(AssertUnwindSafe(|| resource.close()));
+        // The first panic goes on.
         let result = result.unwrap_or_else(|payload| resume_unwind(payload));
+        let closed = closed.unwrap_or_else(|payload| resume_unwind(payload));
         return finish(result, closed, |_| {});
     };
     let result = match frame::within(task, Terms::PLAIN, |_| body(&mut resource)) {

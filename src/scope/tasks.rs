@@ -136,6 +136,7 @@ impl<'scope> Ground<'scope> {
         let key = unsafe { self.children.spawn::<K, F>(wish, place, body) }?;
         Ok(ScopedTask {
             key,
+            scope: &self.children,
             result: PhantomData,
         })
     }
@@ -144,6 +145,7 @@ impl<'scope> Ground<'scope> {
 /// A child's handle, whatever its kind.
 pub(super) struct ScopedTask<'scope, T> {
     key: TaskKey,
+    scope: &'scope Children,
     result: PhantomData<(T, &'scope mut &'scope ())>,
 }
 
@@ -305,7 +307,8 @@ impl<T> ScopedJoinHandle<'_, T> {
     #[inline(always)]
     #[track_caller]
     pub fn join(self) -> T {
-        returned(self.0.join())
+        let scope = self.0.scope;
+        returned(scope, self.0.join())
     }
 
     /// Waits until the child has ended. Like [`join`](Self::join), but a child without
@@ -349,20 +352,29 @@ impl<T> ScopedJoinHandle<'_, T> {
 /// What a child returned.
 #[inline(always)]
 #[track_caller]
-fn returned<T>(ending: Ending<T>) -> T {
+fn returned<T>(scope: &Children, ending: Ending<T>) -> T {
     match ending {
         Ending::Returned(value) => value,
         Ending::Panicked(payload, _) => frame::go_on(payload),
+        Ending::Cancelled if scope.is_cancelled() => cancelled(),
         Ending::Cancelled => no_result(),
     }
 }
 
-/// A child that was to be joined has no result.
+/// A child has no result because its scope was cancelled: whoever joins is in that
+/// scope, or in one further in, be it a shield.
+#[cold]
+fn cancelled() -> ! {
+    let reason = park::current().map(frame::pending_error);
+    frame::go_on(Box::new(reason.unwrap_or_default()))
+}
+
+/// What was to be joined has no result.
 #[cold]
 #[track_caller]
 pub(super) fn no_result<T>() -> T {
     match park::current() {
-        Some(task) if frame::is_pending(task) => frame::go_on(Box::new(frame::pending_error(task))),
+        Some(task) if frame::is_pending(task) => cancelled(),
         _ => panic!("the child was cancelled and has no result: try_join tells"),
     }
 }
@@ -383,7 +395,7 @@ impl<'a, 'scope, T> Selectable for &'a mut ScopedJoinHandle<'scope, T> {
 
     #[track_caller]
     fn finish(arm: &mut Self::Arm) -> T {
-        returned(arm.handle.0.take())
+        returned(arm.handle.0.scope, arm.handle.0.take())
     }
 }
 

@@ -9,12 +9,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
+use super::Task;
 use super::select::{Handle, Key};
 use crate::awaitable::Awaitable;
 use crate::error::JoinError;
 use crate::id::TaskId;
 use crate::scheduler::Ending;
-use crate::scheduler::spawn::TaskKey;
+use crate::scheduler::spawn::{TaskKey, TaskName};
 
 /// The right to join a task, once. Dropping it lets the task run on by itself.
 ///
@@ -133,6 +134,23 @@ impl<T> JoinHandle<T> {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.task.is_finished()
+    }
+
+    /// The task, to unpark it or to ask its name; `None` if it has ended.
+    ///
+    /// ```
+    /// use greenroom::{park, run, spawn, yield_now};
+    ///
+    /// run(|| {
+    ///     let sleeper = spawn(park);
+    ///     yield_now();
+    ///     sleeper.task().unwrap().unpark();
+    ///     sleeper.join().unwrap();
+    /// });
+    /// ```
+    #[must_use]
+    pub fn task(&self) -> Option<Task> {
+        TaskName::of(&self.task).map(Task)
     }
 
     /// The task's number.

@@ -66,7 +66,6 @@ impl<T> Timers<T> {
     }
 
     /// How many deadlines are waited for.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }

@@ -1,14 +1,16 @@
 //! What becomes of a scope that is cancelled: from outside, by its children, or at the end of main.
 
-use crate::support::{Log, OnDrop, quiet_panic};
-use crate::{SECOND, fails_after, failure, watched};
-use greenroom::sync::bounded;
-use greenroom::{
-    Builder, Instant, is_cancelled, park, run, scope, shield, sleep, spawn, supervise, timeout,
-    try_run, try_scope, yield_now,
-};
 use std::cell::Cell;
 use std::rc::Rc;
+
+use greenroom::sync::bounded;
+use greenroom::{
+    Builder, Instant, is_cancelled, park, run, scope, shield, sleep, spawn, supervise, testing,
+    timeout, try_run, try_scope, yield_now,
+};
+
+use crate::support::{Log, OnDrop, quiet_panic};
+use crate::{SECOND, fails_after, failure, watched};
 
 /// An error or a panic goes before a cancellation from further out.
 #[test]
@@ -127,6 +129,46 @@ fn a_scope_whose_caller_is_cancelled_in_its_exit_goes_on_unwinding() {
         assert!(owner.join().unwrap_err().is_cancelled());
     });
     assert!(log.take().is_empty());
+}
+
+/// Also where the child was about to run, and so ends before its parent looks; under
+/// any schedule.
+#[test]
+fn a_child_that_is_ready_is_cut_short_like_any() {
+    for seed in 0..100 {
+        let report = testing::run(testing::Random(seed), || {
+            let (done, log) = (Rc::new(Cell::new(false)), Log::new());
+            let after = log.clone();
+            let owner = spawn(move || {
+                scope(|s| {
+                    s.spawn(|| {
+                        (0..20).for_each(|_| yield_now());
+                        done.set(true);
+                    });
+                });
+                after.add(done.get());
+            });
+            (0..6).for_each(|_| yield_now());
+            owner.cancel();
+            let _ended = owner.join();
+            log.take()
+        });
+        assert!(!report.value.contains(&false), "with seed {seed}");
+    }
+}
+
+/// A child that the limit cut short, joined in a shield: no panic, the limit ends it.
+#[test]
+fn a_shielded_join_of_a_child_that_is_cancelled() {
+    watched(|| {
+        let limited = timeout(SECOND, || {
+            scope(|s| {
+                let slow = s.spawn(|| sleep(60 * SECOND));
+                shield(|| slow.join());
+            });
+        });
+        assert!(limited.is_err());
+    });
 }
 
 /// A thousand scopes in scopes are cancelled in one go.

@@ -1,12 +1,14 @@
 //! What children of a scope may do: borrow, nest, spawn siblings; how many may live.
 
-use crate::support::{Log, OnDrop, panic_text};
-use crate::{SECOND, watched};
+use std::cell::Cell;
+
 use greenroom::{
     Builder, Instant, current, park, scope, sleep, supervise, testing, timeout, try_run, try_scope,
     yield_now,
 };
-use std::cell::Cell;
+
+use crate::support::{Log, OnDrop, panic_text};
+use crate::{SECOND, watched};
 
 #[test]
 fn children_borrow_from_the_caller() {

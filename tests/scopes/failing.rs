@@ -1,11 +1,13 @@
 //! Whose failure is the scope's, and what becomes of the others'.
 
-use crate::support::{Log, OnDrop, quiet_panic, text_of};
-use crate::{SECOND, fails_after, failure, watched};
+use std::panic::catch_unwind;
+
 use greenroom::{
     Instant, is_cancelled, park, scope, shield, sleep, supervise, try_scope, yield_now,
 };
-use std::panic::catch_unwind;
+
+use crate::support::{Log, OnDrop, quiet_panic, text_of};
+use crate::{SECOND, fails_after, failure, watched};
 
 /// In the order in which they end, not in which they were spawned.
 #[test]

@@ -1,12 +1,14 @@
 //! Handles of children and their results: joined, dropped, forgotten; the handshake of a start.
 
-use crate::support::{Log, OnDrop, on_virtual, quiet_panic, text_of};
-use crate::{SECOND, fails_after, failure, watched};
+use std::cell::Cell;
+
 use greenroom::{
     Instant, StartError, Started, is_cancelled, park, scope, shield, sleep, supervise, timeout,
     yield_now,
 };
-use std::cell::Cell;
+
+use crate::support::{Log, OnDrop, on_virtual, quiet_panic, text_of};
+use crate::{SECOND, fails_after, failure, watched};
 
 /// A result that is dropped is counted.
 #[derive(Debug)]

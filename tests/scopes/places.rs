@@ -1,9 +1,11 @@
 //! Scopes in unusual places: in a generator's body, in a destructor.
 
+use std::cell::{Cell, RefCell};
+
+use greenroom::{Instant, generator, park, scope, sleep, spawn, timeout, try_scope, yield_now};
+
 use crate::support::{Log, OnDrop, case, quiet_panic, rerun, text_of};
 use crate::{SECOND, failure, watched};
-use greenroom::{Instant, generator, park, scope, sleep, spawn, timeout, try_scope, yield_now};
-use std::cell::{Cell, RefCell};
 
 /// A scope in a generator's body is as good as one in the task's.
 #[test]

@@ -1,0 +1,153 @@
+//! The promise: what becomes of a waiting call whose task is cancelled does not
+//! depend on luck. A table: every call that waits, in every state in which a
+//! cancellation may find it, with both deliveries.
+//!
+//! Each cell says how the call ended and what ran after it, that nothing was
+//! lost, how much time passed, and that nothing is left.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+#[path = "cancel_table/columns.rs"]
+mod columns;
+#[path = "cancel_table/rows.rs"]
+mod rows;
+#[path = "cancel_table/sockets.rs"]
+mod sockets;
+
+use std::time::Duration;
+
+use greenroom::{Instant, current, park, scope, shield, sleep, spawn, timeout, yield_now};
+use rows::{
+    CHECKPOINT, GENERATOR_RECEIVES, GENERATOR_SLEEPS, ITER, JOIN, LONG, PARK, RECV, SCOPE_EXIT,
+    SCOPED_JOIN, SCOPED_TRY_JOIN, SEND_FULL, SEND_RENDEZVOUS, SLEEP, SLEEP_UNTIL, STARTED,
+    SUPERVISED_JOIN, TICK, TIMER, YIELD,
+};
+use sockets::{ACCEPT, CONNECT, PEEK, READ, WRITE};
+use support::{Log, OnDrop};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+macro_rules! table {
+    ($columns:tt; $($row:ident: $call:ident,)*) => {
+        $(mod $row { table! { @row $call $columns } })*
+    };
+    (@row $call:ident [$($column:ident)*]) => {
+        $(mod $column {
+            use greenroom::Delivery;
+            use crate::columns::Place;
+
+            #[test]
+            fn unwind() {
+                Place::run(crate::$call, Delivery::Unwind, crate::columns::$column);
+            }
+
+            #[test]
+            fn error() {
+                Place::run(crate::$call, Delivery::Error, crate::columns::$column);
+            }
+        })*
+    };
+}
+
+table! {
+    [
+        unstarted ready parked twice self_cancelled finished in_a_panic in_a_cancellation
+        shielded shielded_late past_deadline deadline equal_deadlines in_a_child completed
+    ];
+    yields: YIELD,
+    checkpoints: CHECKPOINT,
+    sleeps: SLEEP,
+    sleeps_until: SLEEP_UNTIL,
+    waits_for_a_timer: TIMER,
+    ticks: TICK,
+    parks: PARK,
+    sends_to_a_full_channel: SEND_FULL,
+    sends_hand_to_hand: SEND_RENDEZVOUS,
+    receives: RECV,
+    iterates: ITER,
+    joins: JOIN,
+    joins_a_child: SCOPED_JOIN,
+    tries_to_join_a_child: SCOPED_TRY_JOIN,
+    joins_a_supervised_child: SUPERVISED_JOIN,
+    leaves_a_scope: SCOPE_EXIT,
+    starts_a_child: STARTED,
+    accepts: ACCEPT,
+    reads: READ,
+    peeks: PEEK,
+    writes: WRITE,
+    connects: CONNECT,
+    takes_from_a_generator_that_sleeps: GENERATOR_SLEEPS,
+    takes_from_a_generator_that_receives: GENERATOR_RECEIVES,
+}
+
+// What the table has no room for.
+
+/// A permit is taken by `park` and by nothing else.
+#[test]
+fn a_permit_outlives_a_cancelled_call() {
+    support::on_virtual(|| {
+        current().unpark();
+        assert!(timeout(SECOND, || sleep(LONG)).is_err());
+        park(); // returns at once
+        current().unpark();
+        // The permit is there: a park that completes wins.
+        assert_eq!(timeout(Duration::ZERO, park), Ok(()));
+        assert!(timeout(Duration::ZERO, park).is_err());
+    });
+}
+
+/// A child's handle joined in a destructor, while the task and the child unwind.
+#[test]
+fn a_child_is_joined_in_a_destructor() {
+    let log = Log::new();
+    support::on_virtual(|| {
+        let l = log.clone();
+        let task = spawn(move || {
+            scope(|s| {
+                let mut slow = Some(s.spawn(|| {
+                    shield(|| sleep(SECOND));
+                    5
+                }));
+                let mut quick = Some(s.spawn(|| sleep(LONG)));
+                let _guard = OnDrop(|| {
+                    l.add(format!("{}", slow.take().unwrap().join()));
+                    l.add(format!("{:?}", quick.take().unwrap().try_join()));
+                });
+                park();
+            });
+        });
+        (0..3).for_each(|_| yield_now());
+        task.cancel();
+        let start = Instant::now();
+        assert!(task.join().unwrap_err().is_cancelled());
+        assert_eq!(start.elapsed(), SECOND);
+    });
+    assert_eq!(log.take(), ["5", "Err(JoinError::Cancelled)"]);
+}
+
+/// A scope opened in the destructor of a cancelled task: its children are dropped
+/// unrun, and the destructor goes on.
+#[test]
+fn a_scope_in_a_destructor_of_a_cancelled_task() {
+    let log = Log::new();
+    support::on_virtual(|| {
+        let l = log.clone();
+        let task = spawn(move || {
+            let _guard = OnDrop(|| {
+                scope(|s| drop(s.spawn(|| l.add("ran"))));
+                let ended = scope(|s| s.spawn(|| l.add("ran")).try_join());
+                assert!(ended.unwrap_err().is_cancelled());
+                shield(|| scope(|s| drop(s.spawn(|| l.add("ran in a shield")))));
+                l.add("went on");
+            });
+            park();
+        });
+        yield_now();
+        task.cancel();
+        assert!(task.join().unwrap_err().is_cancelled());
+    });
+    assert_eq!(log.take(), ["ran in a shield", "went on"]);
+}
