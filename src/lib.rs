@@ -31,8 +31,15 @@
 //! | values one after the other, from any depth of calls | [`generator`], [`Generator::scope`] |
 //! | a function that is sent values, too | [`Coroutine`], [`Yielder`] |
 //! | many things at once on one thread | `run`, `spawn`, `JoinHandle` |
+//! | tasks that borrow, and end before the call does | `scope`, `try_scope`, `supervise` |
+//! | the results of several functions at once | `gather`, `race`, `first_ok`, `as_completed`, `JoinSet` |
+//! | to give up after a while, or when told to | `timeout`, `move_on_after`, `CancelScope`, `shield` |
+//! | the first of several things | `select!` |
+//! | a resource that is closed whatever happens | `with`, `Close` |
 //! | to pass values between tasks | `sync` |
 //! | moments | `sleep`, `interval`, `Timer`, `Clock` |
+//! | values that belong to a task | `task_local!` |
+//! | to see what all tasks wait for | `tasks`, `Runtime::left_over`, `Config::shutdown_grace` |
 //! | a server | `net` |
 //! | to test all that | `testing` |
 //!
@@ -69,26 +76,61 @@
 //! | call | it lets others run |
 //! |---|---|
 //! | `yield_now` | always |
-//! | `park`, `JoinHandle::join` | if it has to wait |
+//! | `checkpoint` | always |
+//! | `park`, `join` of any handle, `wait_any`, `wait_all`, `AsCompleted::next`, `JoinSet::join_next` | if it has to wait |
+//! | the end of `scope`, `try_scope`, `supervise`; `spawn` into one with a limit; `spawn_started` | if it has to wait |
+//! | `gather` and its kin, `race`, `first_ok` | if there are any jobs |
+//! | `with` | if the body or `Close::close` does |
+//! | `timeout`, `shield`, `CancelScope::run`, a task-local's `scope` | if the body does |
 //! | `sleep`, `sleep_until`, `Timer::wait`, `Interval::tick` | always |
-//! | `Sender::send`, `Receiver::recv`, its iterators | if it has to wait, and one of every 128 times |
+//! | `Sender::send`, `Receiver::recv`, its iterators, `OneshotReceiver::recv`, `Event::wait`, `select!` | if it has to wait, and one of every 128 times |
 //! | `accept`, `connect`, `read`, `write`, `peek` and what is made of them | if it has to wait, and one of every 128 times |
 //! | `Iterator::next` of a generator, `Coroutine::resume` | if the body does one of the above |
 //!
+//! `no_switch` makes sure: inside it a call of the table panics instead.
+//!
 //! # Cancellation
 //!
-//! When the main task has ended, the tasks that are left are cancelled: the call
-//! each waits in unwinds, destructors run, and `run` returns when all have
-//! ended. A waiting call that had completed wins: no message or byte is lost.
+//! A task is cancelled by its handle, by the failure of its `scope`, by a limit of
+//! time, by a `CancelScope`, or because the main task has ended: `run` returns when
+//! all tasks have ended.
 //!
-//! The unwinding carries a payload of this crate's own. A `catch_unwind` in a task
-//! sees it: pass it on with `resume_unwind`. A task that catches it meets it again
-//! at its next waiting call; one that does so a thousand times aborts the process.
-//! A task that has not begun when it is cancelled is dropped unrun.
+//! The call it waits in unwinds, or the next that would wait: destructors run, and
+//! no code after the call does. That goes as far as the scope that was cancelled: a
+//! `timeout` returns `Elapsed`, a cancelled task ends. A waiting call that had
+//! completed wins, and one that had not has done nothing: no message, byte or place
+//! is lost. A task that has not begun is dropped unrun.
+//!
+//! ```
+//! # #[cfg(feature = "time")] {
+//! use std::time::Duration;
+//! use greenroom::{run, shield, sleep, timeout};
+//!
+//! run(|| {
+//!     let cut_short = timeout(Duration::from_millis(1), || {
+//!         shield(|| sleep(Duration::from_millis(2))); // is done in any case
+//!         sleep(Duration::from_secs(60)); // unwinds
+//!         unreachable!();
+//!     });
+//!     assert!(cut_short.is_err());
+//! });
+//! # }
+//! ```
+//!
+//! It is level-triggered. The unwinding carries a `Cancelled`; a `catch_unwind` in a
+//! task sees it: pass it on with `resume_unwind`. A task that swallows it meets it
+//! again at its next waiting call; one that does so a thousand times without leaving
+//! the cancelled scope aborts the process.
 //!
 //! While a task unwinds nothing is thrown into it again. Its calls that can fail
-//! return an error instead of waiting, `sleep` and `yield_now` return at once,
-//! and `join` really waits.
+//! return an error instead of waiting, `sleep`, `park` and `yield_now` return early,
+//! and what cannot fail, such as `join`, really waits. Inside `shield` all really
+//! wait. Clean-up that must wait belongs into `with`, not into a destructor.
+//!
+//! Code that must not be unwound (it holds a std lock while it waits, or has C
+//! frames) runs in a scope with `Delivery::Error`: there calls that return a
+//! `Result` fail instead, with `TimedOut` or `Cancelled`, and the others do as while
+//! unwinding. `Config::delivery` makes that the rule; with `panic = "abort"` it is.
 //!
 //! # What blocks the whole thread
 //!
