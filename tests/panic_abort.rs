@@ -132,6 +132,35 @@ fn a_deadlock_aborts_with_the_report() {
     assert_aborts("deadlock", &parts);
 }
 
+/// Cancellation comes as errors; every child has ended when its scope returns.
+#[test]
+fn scopes_work_without_unwinding() {
+    let lines = [
+        "Ok(Err(Cancelled))",
+        "Ok(()) at 2s",
+        "[2, 2]",
+        "failing child dropped",
+        "Err(\"the task was cancelled\")",
+        "Err(\"failed\")",
+        "Err(\"no\")",
+        "Some(Err(Cancelled))",
+        "closed dropped",
+        "Ok(7)",
+        "at 3s",
+        "the end",
+    ];
+    assert_says("structure", &lines);
+}
+
+#[test]
+fn a_cancellation_that_would_have_to_unwind_aborts_with_a_sentence() {
+    let parts = [
+        "greenroom: a cancelled call has no result and cannot be unwound with panic=abort",
+        "spawned at src/main.rs:",
+    ];
+    assert_aborts("unwinding chosen", &parts);
+}
+
 #[test]
 fn a_panic_aborts() {
     assert_aborts("panic", &["no way back"]);

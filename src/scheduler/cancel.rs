@@ -18,7 +18,6 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::panic::resume_unwind;
 use std::ptr;
 use std::sync::Arc;
 
@@ -47,6 +46,9 @@ pub enum Delivery {
     /// [`TimedOut`](io::ErrorKind::TimedOut) for a deadline, else with
     /// [`Cancelled`]. `sleep` and `yield_now` return; `join` and its kin, which
     /// cannot fail, wait on. For code that must not be unwound.
+    ///
+    /// Children of scopes in such code are run even if they are cancelled before
+    /// they begin, so that there is a result to join.
     Error,
 }
 
@@ -254,7 +256,7 @@ fn deliver(task: TaskRef) -> ! {
     }
     task.cancel.unwinding.set(true);
     let (_, reason) = frame::cause(task);
-    resume_unwind(Box::new(Cancelled { reason }))
+    frame::unwind(Box::new(Cancelled { reason }))
 }
 
 /// The error of a call that did not wait, because its task is cancelled or

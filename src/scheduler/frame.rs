@@ -30,6 +30,7 @@ use super::children::Children;
 use super::header::TaskRef;
 use super::timers::Sleeping;
 use crate::coroutine::scope_mark::ScopeMark;
+use crate::panic::fatal;
 use crate::timer::Instant;
 
 type Payload = Box<dyn Any + Send>;
@@ -123,6 +124,13 @@ pub(super) fn joining<'a>(task: TaskRef) -> Option<&'a Children> {
 pub(super) fn delivery(task: TaskRef) -> Delivery {
     at(task.cancel.innermost.get())
         .map_or_else(|| task.cancel.delivery.get(), |frame| frame.delivery)
+}
+
+/// Whether a task that is cancelled before its first step runs all the same: a child
+/// of a scope that learns by errors. Its scope wants a result, and must not unwind.
+#[cold]
+pub(super) fn begins_cancelled(task: TaskRef) -> bool {
+    !task.siblings.parent().is_null() && task.cancel.delivery.get() == Delivery::Error
 }
 
 /// The moment at which the first of the task's scopes will be over.
@@ -455,6 +463,21 @@ pub(crate) fn go_on(payload: Payload) -> ! {
             // whose task would then be taken for unwinding.
             task.cancel.set_unwinding(true);
         }
+    }
+    unwind(payload)
+}
+
+/// Unwinds with `payload`.
+pub(super) fn unwind(payload: Payload) -> ! {
+    if cfg!(panic = "abort") {
+        // It would abort without a word.
+        fatal(&format!(
+            "a cancelled call has no result and cannot be unwound with panic=abort{}",
+            super::park::current().map_or(String::new(), |task| format!(
+                ": {}",
+                super::report::title(task).trim_end_matches(',')
+            ))
+        ));
     }
     resume_unwind(payload)
 }

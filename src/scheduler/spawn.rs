@@ -213,7 +213,7 @@ impl Core {
 /// Runs the body of a task, unless it was cancelled before its first step.
 #[inline]
 fn run_body<K: Kind<F>, F>(task: TaskRef, body: F) -> Ending<K::Value> {
-    if !task.cancel.pending() {
+    if !task.cancel.pending() || frame::begins_cancelled(task) {
         return K::run(task, body);
     }
     match catch_unwind(AssertUnwindSafe(|| drop(body))) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::job::{Job, Waiting};
 use super::supervise::supervise;
-use super::tasks::scope;
+use super::tasks::{ScopedJoinHandle, no_result, scope};
 use super::try_scope::try_scope;
 use crate::awaitable::Awaitable;
 use crate::error::JoinError;
@@ -200,13 +200,18 @@ where
 
     #[track_caller]
     fn try_gather(self) -> Result<Vec<T>, E> {
-        try_scope(|s| {
+        // Not `join`: where a child has failed, it could only unwind.
+        let values: Vec<_> = try_scope(|s| {
             let children: Vec<_> = self
                 .into_iter()
                 .map(|job| s.spawn(move || job.run()))
                 .collect();
-            Ok(children.into_iter().map(|child| child.join()).collect())
-        })
+            Ok(children
+                .into_iter()
+                .map(ScopedJoinHandle::try_join)
+                .collect())
+        })?;
+        Ok(values.into_iter().map(value).collect())
     }
 }
 
@@ -219,12 +224,18 @@ where
 
     #[track_caller]
     fn try_gather(self) -> Result<[T; N], E> {
-        try_scope(|s| {
+        let values = try_scope(|s| {
             Ok(self
                 .map(|job| s.spawn(move || job.run()))
-                .map(|child| child.join()))
-        })
+                .map(ScopedJoinHandle::try_join))
+        })?;
+        Ok(values.map(value))
     }
+}
+
+/// The value of a job of a scope that has not failed.
+fn value<T>(joined: Result<T, JoinError>) -> T {
+    joined.unwrap_or_else(|_cancelled| no_result())
 }
 
 macro_rules! tuples {
@@ -259,10 +270,11 @@ macro_rules! tuples {
 
             #[track_caller]
             fn try_gather(self) -> Result<Self::Values, Err> {
-                try_scope(|s| {
+                let values = try_scope(|s| {
                     let children = ($(s.spawn(move || self.$place.run()),)+);
-                    Ok(($(children.$place.join(),)+))
-                })
+                    Ok(($(children.$place.try_join(),)+))
+                })?;
+                Ok(($(value(values.$place),)+))
             }
         }
 

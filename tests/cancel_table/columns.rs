@@ -151,7 +151,7 @@ pub(crate) fn ready(cell: &Place) {
     });
     yield_now();
     task.cancel();
-    let helped = !cell.unwinds() && cell.call.patient && !cell.call.opens;
+    let helped = !cell.unwinds() && cell.call.patient;
     if helped {
         (rig.complete)();
     }
@@ -159,13 +159,13 @@ pub(crate) fn ready(cell: &Place) {
     let ended = task.join();
     assert_eq!(start.elapsed(), Duration::ZERO);
     let says = format!("says {}", cell.call.born);
-    match (cell.unwinds(), cell.call.born) {
-        (true, _) => cell.assert_log(&["before", "dropped"]),
-        (_, "unwound") => cell.assert_log(&["before", "about to", "dropped"]),
-        _ => cell.assert_log(&["before", "about to", &says, "end", "dropped"]),
+    if cell.unwinds() {
+        cell.assert_log(&["before", "dropped"]);
+    } else {
+        cell.assert_log(&["before", "about to", &says, "end", "dropped"]);
     }
-    let unwound = cell.unwinds() || cell.call.born == "unwound";
-    assert_eq!(ended.is_err_and(|error| error.is_cancelled()), unwound);
+    let unwound = ended.is_err_and(|error| error.is_cancelled());
+    assert_eq!(unwound, cell.unwinds());
     if !helped {
         (rig.intact)();
     }
@@ -205,14 +205,14 @@ pub(crate) fn self_cancelled(cell: &Place) {
     });
     assert!(me.set(task).is_ok());
     (0..4).for_each(|_| yield_now());
-    let helped = !cell.unwinds() && cell.call.patient && !cell.call.opens;
+    let helped = !cell.unwinds() && cell.call.patient;
     if helped {
         (rig.complete)();
     }
     let task = Rc::into_inner(me).unwrap().into_inner().unwrap();
     let ended = task.join();
     let says = format!("says {}", cell.call.born);
-    if cell.unwinds() || cell.call.born == "unwound" {
+    if cell.unwinds() {
         assert!(ended.unwrap_err().is_cancelled());
         cell.assert_log(&["before", "goes on", "dropped"]);
     } else {
@@ -345,15 +345,14 @@ pub(crate) fn past_deadline(cell: &Place) {
         Err(elapsed) => format!("{elapsed:?}"),
     });
     (0..4).for_each(|_| yield_now());
-    let helped = !cell.unwinds() && cell.call.patient && !cell.call.opens;
+    let helped = !cell.unwinds() && cell.call.patient;
     if helped {
         (rig.complete)();
     }
     task.join().unwrap();
     assert_eq!(now.elapsed(), Duration::ZERO);
-    let unwound = cell.unwinds() || born == "unwound";
     let said = match born {
-        _ if unwound => "Elapsed",
+        _ if cell.unwinds() => "Elapsed",
         "Cancelled" => cell.call.late,
         born => born,
     };

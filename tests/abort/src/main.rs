@@ -1,13 +1,15 @@
 //! What the crate does where nothing can be unwound, and on the main thread of a
 //! process. One case per run, named by the only argument; see ../../panic_abort.rs.
 
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::Duration;
 
 use greenroom::sync::bounded;
 use greenroom::{
-    Builder, Clock, Config, Coroutine, CoroutineBuilder, Generator, Runtime, Yielder, generator,
-    park, run, sleep, spawn, yield_now,
+    Builder, Clock, Close, Config, Coroutine, CoroutineBuilder, Delivery, Generator, Runtime,
+    Yielder, generator, park, run, scope, shield, sleep, spawn, timeout, try_gather, try_scope,
+    with, yield_now,
 };
 
 /// Says a line when it is dropped.
@@ -29,8 +31,8 @@ fn main() {
         "unstarted" => unstarted(),
         "coroutine" => coroutine(),
         "generator" => drop_generator(),
-        "scope ended" => scope(usize::MAX),
-        "scope suspended" => scope(2),
+        "scope ended" => scoped_generator(usize::MAX),
+        "scope suspended" => scoped_generator(2),
         "deadlock" => run(|| {
             Builder::new()
                 .name("stuck")
@@ -39,6 +41,8 @@ fn main() {
                 .unwrap_or_default();
             park();
         }),
+        "structure" => structure(),
+        "unwinding chosen" => unwinding_chosen(),
         "panic" => run(|| {
             let _ended = spawn(|| panic!("no way back")).join();
         }),
@@ -69,6 +73,72 @@ fn normal() {
         sum
     });
     println!("sum {sum} after {:?}", clock.elapsed());
+}
+
+/// Scopes and cancellation without unwinding: calls fail instead.
+fn structure() {
+    let clock = Clock::virtual_();
+    let config = Config::new().clock(clock.clone());
+    Runtime::with(config).run(|| {
+        let second = Duration::from_secs(1);
+        let (_send, receive) = bounded::<u32>(1);
+        println!("{:?}", timeout(second, || receive.recv()));
+        println!(
+            "{:?} at {:?}",
+            timeout(second, || sleep(9 * second)),
+            clock.elapsed()
+        );
+
+        let words = ["to", "be"];
+        let lengths = scope(|s| {
+            let children = words.each_ref().map(|word| s.spawn(move || word.len()));
+            children.map(|child| child.join())
+        });
+        println!("{lengths:?}");
+
+        let failed: Result<(), &str> = try_scope(|s| {
+            let waits = s.spawn(|| receive.recv().map_err(|_| "received nothing"));
+            s.spawn(|| {
+                let _loud = Loud("failing child");
+                Err::<(), _>("failed")
+            });
+            println!("{:?}", waits.try_join().map_err(|error| error.to_string()));
+            Ok(())
+        });
+        println!("{failed:?}");
+        let gathered: Result<(u32, u32), &str> =
+            try_gather((|| receive.recv().map_err(|_| "cut short"), || Err("no")));
+        println!("{gathered:?}");
+
+        let (_other, never) = bounded::<u32>(1);
+        let task = spawn(move || never.recv());
+        yield_now();
+        task.cancel();
+        println!("{:?}", task.join().ok());
+        println!(
+            "{:?}",
+            shield(|| with(Loud("closed"), |_| Ok::<_, Infallible>(7)))
+        );
+    });
+    println!("at {:?}", clock.elapsed());
+}
+
+impl Close for Loud {
+    type Error = Infallible;
+
+    fn close(self) -> Result<(), Infallible> {
+        sleep(Duration::from_secs(1));
+        Ok(())
+    }
+}
+
+fn unwinding_chosen() {
+    Runtime::with(Config::new().delivery(Delivery::Unwind)).run(|| {
+        let task = spawn(park);
+        yield_now();
+        task.cancel();
+        let _ended = task.join();
+    });
 }
 
 fn alive() {
@@ -146,7 +216,7 @@ fn drop_generator() {
     println!("went on");
 }
 
-fn scope(count: usize) {
+fn scoped_generator(count: usize) {
     let words = ["to", "be", "or"].map(str::to_owned);
     let body = |y: &Yielder<(), usize>| words.iter().for_each(|word| y.yield_(word.len()));
     let sum: usize = Generator::scope(body, |values| values.take(count).sum());
