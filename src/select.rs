@@ -98,6 +98,10 @@ impl<S: Selectable> Arm for Wait<S> {
         self.0.deadline()
     }
 
+    fn is_last(&self) -> bool {
+        self.0.is_last()
+    }
+
     fn interrupt(&self) -> bool {
         self.0.interrupt()
     }
@@ -144,11 +148,12 @@ impl<S: Selectable> Arm for Wait<S> {
 /// | `default` | no other arm is ready at once | |
 /// | `default(duration)` | no other arm is ready for so long | |
 ///
-/// `-> pattern` may be left out. Where several arms are ready at once, the one to
+/// `-> pattern` may be left out; after a body that is no block there is a comma. Where several arms are ready at once, the one to
 /// be looked at first is another each time, in an order that depends on the runtime
 /// alone, so no arm starves another; [`select_biased!`](crate::select_biased) takes
 /// the first in written order. Expressions of sockets, receivers and handles are
-/// evaluated once, before anything is waited for.
+/// evaluated once, before anything is waited for; temporaries in them live until the
+/// body is done, as in `match`.
 ///
 /// # Panics
 ///
@@ -160,7 +165,8 @@ impl<S: Selectable> Arm for Wait<S> {
 /// others run.
 ///
 /// If evaluating the value of a `send` lets others run, and they take the room, it
-/// waits for room again.
+/// waits for room again. Until it is chosen it has no value: `try_recv`, and a
+/// `select!` with a `default`, find nothing there.
 ///
 /// # Cancellation
 ///
@@ -196,8 +202,8 @@ macro_rules! select_biased {
     ($($arms:tt)*) => { $crate::__select!(@parse (false) [] () $($arms)*) };
 }
 
-// Arms are gathered one by one: `[ {arm out (kind) (made of) (finished by) (pattern) (body)} ... ]`. The
-// identifiers `arm` and `out` of each come from another step, so they differ.
+// Arms are gathered one by one: `[ {arm (kind (made of) (pattern)) (body)} ... ]`. The identifier
+// `arm` of each comes from another step, so they differ.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __select {
@@ -283,57 +289,45 @@ macro_rules! __select {
         $crate::__select!(@parse $mode $arms ($body) $($rest)*)
     };
     (@add $mode:tt [$($arms:tt)*] $default:tt $what:tt $body:tt $($rest:tt)*) => {
-        $crate::__select!(@parse $mode [$($arms)* {arm out $what $body}] $default $($rest)*)
+        $crate::__select!(@parse $mode [$($arms)* {arm $what $body}] $default $($rest)*)
     };
 
-    // All in one function. Each arm is dropped before a body runs.
-    (@build ($rotates:tt) [$({$arm:ident $out:ident $what:tt ($body:expr)})+] ($($default:expr)?)) => {{
-        $(let mut $out = ::core::option::Option::None;)+
-        {
-            $(let mut $arm = $crate::__select!(@make $what);)+
-            let turn = $crate::__private::Turn::begin(0 $(+ $crate::__select!(@one $arm))+, $rotates);
-            let mut chosen = ::core::option::Option::None;
-            let mut number = 0_usize;
-            $(
-                if number >= turn.start && chosen.is_none() && $crate::__private::Arm::poll(&$arm) {
-                    chosen = ::core::option::Option::Some(number);
-                }
-                number += 1;
-            )+
-            number = 0;
-            $(
-                if number < turn.start && chosen.is_none() && $crate::__private::Arm::poll(&$arm) {
-                    chosen = ::core::option::Option::Some(number);
-                }
-                number += 1;
-            )+
-            let _ = number;
-            let chosen = $crate::__select!(@wait turn chosen [$($arm)+] $(($default))?);
-            let mut number = 0_usize;
-            $(
-                if chosen == ::core::option::Option::Some(number) {
-                    $out = ::core::option::Option::Some($crate::__select!(@finish $arm $what));
-                }
-                number += 1;
-            )+
-            let _ = number;
+    // All in one function: a `match`, so that what the arms are made of may be
+    // temporaries. The arms are gone before a body runs.
+    (@build ($rotates:tt) [$({$arm:ident $what:tt ($body:expr)})+] $default:tt) => {
+        match ($($crate::__select!(@make $what),)+) {
+            ($(mut $arm,)+) => {
+                let turn = $crate::__private::Turn::begin(
+                    0 $(+ $crate::__select!(@one $arm))+, $rotates);
+                let mut chosen = ::core::option::Option::None;
+                let mut number = 0_usize;
+                $(
+                    if number >= turn.start && chosen.is_none() && $crate::__private::Arm::poll(&$arm) {
+                        chosen = ::core::option::Option::Some(number);
+                    }
+                    number += 1;
+                )+
+                number = 0;
+                $(
+                    if number < turn.start && chosen.is_none() && $crate::__private::Arm::poll(&$arm) {
+                        chosen = ::core::option::Option::Some(number);
+                    }
+                    number += 1;
+                )+
+                let _ = number;
+                let chosen = $crate::__select!(@wait turn chosen [$($arm)+] $default);
+                $crate::__select!(@branches chosen (0_usize) [$($arm)+] [$({$arm $what ($body)})+] $default)
+            }
         }
-        $crate::__select!(@choose [$({$out $what ($body)})+] ($($default)?))
-    }};
+    };
 
     (@one $arm:ident) => { 1 };
 
     (@make (wait ($made:expr) $pattern:tt)) => { $crate::__private::into_arm($made) };
     (@make (send ($sender:expr) $value:tt $pattern:tt)) => { $crate::__private::send(&$sender) };
 
-    (@finish $arm:ident (wait $made:tt $pattern:tt)) => { $arm.finish() };
-    (@finish $arm:ident (send $sender:tt ($value:expr) $pattern:tt)) => {{
-        let value = $value;
-        $arm.finish(value)
-    }};
-
     // Without a default it waits.
-    (@wait $turn:ident $chosen:ident [$($arm:ident)+]) => {
+    (@wait $turn:ident $chosen:ident [$($arm:ident)+] ()) => {
         match $chosen {
             ::core::option::Option::None => {
                 ::core::option::Option::Some($turn.wait(&[$(&$arm),+]))
@@ -343,22 +337,32 @@ macro_rules! __select {
     };
     (@wait $turn:ident $chosen:ident $arms:tt ($default:expr)) => { $chosen };
 
-    (@choose [{$out:ident $what:tt ($body:expr)} $($rest:tt)*] $default:tt) => {
-        if let ::core::option::Option::Some(output) = $out {
-            $crate::__select!(@bind output $what $body)
+    (@branches $chosen:ident ($number:expr) $all:tt [{$arm:ident $what:tt ($body:expr)} $($rest:tt)*] $default:tt) => {
+        if $chosen == ::core::option::Option::Some($number) {
+            $crate::__select!(@run $arm $all $what $body)
         } else {
-            $crate::__select!(@choose [$($rest)*] $default)
+            $crate::__select!(@branches $chosen ($number + 1) $all [$($rest)*] $default)
         }
     };
-    (@choose [] ($default:expr)) => { $default };
-    (@choose [] ()) => { ::core::unreachable!("select! has chosen no arm") };
+    (@branches $chosen:ident $number:tt [$($all:ident)+] [] ($default:expr)) => {{
+        ::core::mem::drop(($($all,)+));
+        $default
+    }};
+    (@branches $chosen:ident $number:tt $all:tt [] ()) => {
+        ::core::unreachable!("select! has chosen no arm")
+    };
 
-    (@bind $output:ident (wait $made:tt ($pattern:pat)) $body:expr) => {{
-        let $pattern = $output;
+    (@run $arm:ident [$($all:ident)+] (wait $made:tt ($pattern:pat)) $body:expr) => {{
+        let output = $arm.finish();
+        ::core::mem::drop(($($all,)+));
+        let $pattern = output;
         $body
     }};
-    (@bind $output:ident (send $sender:tt $value:tt ($pattern:pat)) $body:expr) => {{
-        let $pattern = $output;
+    (@run $arm:ident [$($all:ident)+] (send $sender:tt ($value:expr) ($pattern:pat)) $body:expr) => {{
+        let value = $value;
+        let output = $arm.finish(value);
+        ::core::mem::drop(($($all,)+));
+        let $pattern = output;
         $body
     }};
 }

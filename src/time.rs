@@ -145,7 +145,9 @@ impl Timer {
 #[derive(Debug)]
 pub struct TimerArm {
     deadline: Instant,
-    /// Whether it may be ready: `default(..)` is not before the other arms were asked.
+    /// Whether it is `default(..)`: never before an arm that is ready.
+    is_default: bool,
+    /// Whether the other arms were asked.
     asked: Cell<bool>,
 }
 
@@ -156,6 +158,7 @@ impl Selectable for Timer {
     fn into_arm(self) -> TimerArm {
         TimerArm {
             deadline: self.deadline,
+            is_default: false,
             asked: Cell::new(true),
         }
     }
@@ -191,9 +194,11 @@ impl Selectable for Otherwise {
     type Arm = TimerArm;
 
     fn into_arm(self) -> TimerArm {
-        let arm = self.0.into_arm();
-        arm.asked.set(false);
-        arm
+        TimerArm {
+            deadline: self.0.deadline,
+            is_default: true,
+            asked: Cell::new(false),
+        }
     }
 
     fn finish(_arm: &mut TimerArm) {}
@@ -213,6 +218,10 @@ impl Arm for TimerArm {
 
     fn deadline(&self) -> Option<Instant> {
         Some(self.deadline)
+    }
+
+    fn is_last(&self) -> bool {
+        self.is_default
     }
 
     fn interrupt(&self) -> bool {

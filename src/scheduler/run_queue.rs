@@ -95,6 +95,15 @@ impl RunQueue {
         Some(taken)
     }
 
+    /// Takes a task out, wherever it stands.
+    #[cold]
+    pub(super) fn remove(&self, task: TaskRef) {
+        let found = (0..self.len()).find(|index| self.get(*index) == Some(task));
+        if let Some(index) = found {
+            let _removed = self.take(index);
+        }
+    }
+
     /// The place of a position.
     #[inline(always)]
     fn place(&self, position: usize) -> NonNull<Place> {

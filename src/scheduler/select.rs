@@ -91,6 +91,11 @@ pub trait Arm {
         None
     }
 
+    /// Whether it counts only where no other arm is ready.
+    fn is_last(&self) -> bool {
+        false
+    }
+
     /// The task is cancelled, and nothing may be thrown: whether this arm can end
     /// by that. It is then the one that does.
     fn interrupt(&self) -> bool {
@@ -183,9 +188,10 @@ fn wait_in(selection: &Selection, start: usize, arms: &[&dyn Arm]) -> usize {
 
 /// Asks every arm, beginning with `start`.
 fn poll_all(selection: &Selection, start: usize, arms: &[&dyn Arm]) -> Option<usize> {
-    let ready = (start..arms.len())
-        .chain(0..start)
-        .find(|arm| arms[*arm].poll())?;
+    let turn = || (start..arms.len()).chain(0..start);
+    let ready = turn()
+        .find(|arm| !arms[*arm].is_last() && arms[*arm].poll())
+        .or_else(|| turn().find(|arm| arms[*arm].is_last() && arms[*arm].poll()))?;
     selection.decide(ready);
     Some(ready)
 }

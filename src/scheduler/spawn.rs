@@ -245,6 +245,10 @@ fn conclude<T>(task: TaskRef, mut ending: Ending<T>) {
     if let Some(parent) = parent {
         parent.leave(task);
     }
+    if task.queued.get() {
+        // It must not be found there when it is gone.
+        task.core().queue.remove(task);
+    }
     task.core().note_end();
 }
 

@@ -186,30 +186,64 @@ impl<T> WaitQueue<T> {
 
     /// Like [`pop`](Self::pop), for a queue in which a call that waits in several
     /// has nothing in hand yet: such a one is woken to try again, and keeps its
-    /// place. `None` then.
+    /// place; then the answer is `None`. The call of `seat`, who asks, is passed over.
     #[inline]
-    pub(crate) fn pop_giver(&self) -> Option<Waiter<'_, T>> {
+    pub(crate) fn pop_giver<U>(&self, seat: Option<&Seat<U>>) -> Option<Waiter<'_, T>> {
+        let tail = self.tail.get();
+        if tail.is_null() {
+            return None;
+        }
+        // SAFETY: linked nodes are alive: their frames take them out first.
+        let head = unsafe { (*tail).next.get() };
+        // SAFETY: as above.
+        if !unsafe { &*head }.selection.get().is_null() {
+            return self.find_giver(seat.map_or(ptr::null(), Seat::selection));
+        }
+        // SAFETY: as above.
+        unsafe { self.unlink(head) };
+        Some(Waiter {
+            node: head,
+            queue: PhantomData,
+        })
+    }
+
+    /// [`pop_giver`](Self::pop_giver) where the first in the queue is a call that waits
+    /// in several.
+    #[cold]
+    fn find_giver(&self, own: *const Selection) -> Option<Waiter<'_, T>> {
+        let node = self.find(|node| match node.selection() {
+            None => true,
+            Some(selection) => !selection.is_decided() && !ptr::eq(selection, own),
+        })?;
+        if node.selection.get().is_null() {
+            // SAFETY: it is linked here.
+            unsafe { self.unlink(node) };
+            return Some(Waiter {
+                node,
+                queue: PhantomData,
+            });
+        }
+        node.nudge();
+        None
+    }
+
+    /// The first node in the queue of which `wanted` says so.
+    fn find(&self, wanted: impl Fn(&Node<T>) -> bool) -> Option<&Node<T>> {
+        let tail = self.tail.get();
+        if tail.is_null() {
+            return None;
+        }
+        let mut cursor = tail;
         loop {
-            let tail = self.tail.get();
-            if tail.is_null() {
-                return None;
-            }
             // SAFETY: linked nodes are alive: their frames take them out first.
-            let head = unsafe { (*tail).next.get() };
+            cursor = unsafe { (*cursor).next.get() };
             // SAFETY: as above.
-            let node = unsafe { &*head };
-            let selection = node.selection();
-            if selection.is_some_and(|selection| !selection.is_decided()) {
-                node.task.wake();
-                return None;
+            let node = unsafe { &*cursor };
+            if wanted(node) {
+                return Some(node);
             }
-            // SAFETY: as above.
-            unsafe { self.unlink(head) };
-            if selection.is_none() {
-                return Some(Waiter {
-                    node: head,
-                    queue: PhantomData,
-                });
+            if ptr::eq(cursor, tail) {
+                return None;
             }
         }
     }
@@ -230,7 +264,7 @@ impl<T> WaitQueue<T> {
             // SAFETY: linked nodes are alive: their frames take them out first.
             let head = unsafe { (*tail).next.get() };
             // SAFETY: as above.
-            unsafe { (*head).task.wake() };
+            unsafe { &*head }.nudge();
         }
     }
 
@@ -278,29 +312,38 @@ impl<T> WaitQueue<T> {
     /// Whether anyone waits who can still be woken for this, other than the call of
     /// `seat` itself.
     pub(crate) fn is_live<U>(&self, seat: &Seat<U>) -> bool {
-        let tail = self.tail.get();
-        if tail.is_null() {
-            return false;
-        }
-        let own = seat.node().map_or(ptr::null(), |node| node.selection.get());
-        let mut cursor = tail;
-        loop {
-            // SAFETY: linked nodes are alive: their frames take them out first.
-            let node = unsafe { &*cursor };
-            match node.selection() {
-                None => return true,
-                Some(other) if !other.is_decided() && !ptr::eq(other, own) => return true,
-                Some(_) => cursor = node.next.get(),
-            }
-            if ptr::eq(cursor, tail) {
-                return false;
-            }
-        }
+        !self.is_empty() && self.first_live(seat.selection()).is_some()
     }
 
-    /// Whether this seat is the first in the queue.
+    /// The first who can still be woken, other than the call `own`.
+    fn first_live(&self, own: *const Selection) -> Option<&Node<T>> {
+        self.find(|node| {
+            node.selection()
+                .is_none_or(|other| !other.is_decided() && !ptr::eq(other, own))
+        })
+    }
+
+    /// In a queue of givers: whether all before `seat` (all, if it has no place here)
+    /// are calls that cannot give anything to the first who takes, because they are
+    /// that call itself. Then they may be passed.
+    pub(crate) fn may_be_passed<U>(&self, seat: &Seat<U>, takers: &WaitQueue<U>) -> bool {
+        let own = seat.selection();
+        let Some(taker) = takers.first_live(own) else {
+            return false;
+        };
+        let in_the_way = self.find(|node| match node.selection() {
+            None => true,
+            Some(other) if ptr::eq(other, own) => true,
+            Some(other) => !other.is_decided() && !ptr::eq(other, taker.selection.get()),
+        });
+        in_the_way.is_none_or(|node| !own.is_null() && ptr::eq(node.selection.get(), own))
+    }
+
+    /// Whether this seat's call is the first in the queue.
     pub(crate) fn is_first(&self, seat: &Seat<T>) -> bool {
-        seat.node().is_some_and(|node| self.is_head(node))
+        let own = seat.selection();
+        let first = self.find(|node| node.selection().is_none_or(|other| !other.is_decided()));
+        !own.is_null() && first.is_some_and(|node| ptr::eq(node.selection.get(), own))
     }
 
     fn is_head(&self, node: &Node<T>) -> bool {
@@ -368,6 +411,14 @@ impl<T> Node<T> {
         }
     }
 
+    /// Wakes it, to try again. The running task is awake: it has a place here as
+    /// well, in a call that waits in several queues.
+    fn nudge(&self) {
+        if self.task.core().current.get() != Some(self.task) {
+            self.task.wake();
+        }
+    }
+
     /// The call that waits in several queues, if it is one.
     fn selection(&self) -> Option<&Selection> {
         // SAFETY: it lies in the same frame as the node, or further out.
@@ -421,6 +472,11 @@ impl<T> Seat<T> {
         let node = self.node.get().cast::<Node<T>>();
         // SAFETY: `taken` says that it was written.
         Some(unsafe { &*node })
+    }
+
+    /// The call it belongs to, while it has a place.
+    fn selection(&self) -> *const Selection {
+        self.node().map_or(ptr::null(), |node| node.selection.get())
     }
 
     /// Takes a place at the end of the queue.

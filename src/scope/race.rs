@@ -1,21 +1,26 @@
 //! Waiting for the first of several jobs, and for tasks as they end.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::cancel::task_for;
 use super::job::Job;
-use super::tasks::{no_result, scope};
-use crate::scheduler::WaitReason;
+use super::supervise::supervise;
+use super::tasks::no_result;
 use crate::scheduler::park::{Patience, Seat, WaitQueue};
 use crate::scheduler::select::{self, Arm, Entry};
+use crate::scheduler::{Cancelled, WaitReason, frame};
 use crate::task::select::{Handle, Key};
+
+type Payload = Box<dyn Any + Send>;
 
 /// What the jobs of a race have come to.
 struct Finish<T> {
-    /// Of each that counts, in the order of ends.
-    winner: Cell<Option<T>>,
+    /// The first output, or the first panic.
+    winner: Cell<Option<Result<T, Payload>>>,
     /// How many may still end.
     left: Cell<usize>,
     waiting: WaitQueue,
@@ -35,9 +40,14 @@ impl<T> Drop for Runner<'_, T> {
 }
 
 impl<T> Runner<'_, T> {
-    /// The job has a value: it has won, unless another has already.
-    fn win(&self, value: T) {
-        self.0.win(value);
+    /// Runs a job, which wins if it gives a value, or panics, before any other.
+    fn run(self, job: impl FnOnce() -> Option<T>) {
+        match catch_unwind(AssertUnwindSafe(job)) {
+            Ok(None) => {}
+            Ok(Some(value)) => self.0.win(Ok(value)),
+            Err(payload) if payload.is::<Cancelled>() || self.0.is_won() => resume_unwind(payload),
+            Err(payload) => self.0.win(Err(payload)),
+        }
     }
 }
 
@@ -57,15 +67,15 @@ impl<T> Finish<T> {
     }
 
     /// A job has won, unless another has already.
-    fn win(&self, value: T) {
+    fn win(&self, result: Result<T, Payload>) {
         match self.winner.take() {
             None => {
-                self.winner.set(Some(value));
+                self.winner.set(Some(result));
                 self.waiting.wake_all();
             }
             earlier => {
                 self.winner.set(earlier);
-                drop(value);
+                drop(result);
             }
         }
     }
@@ -85,6 +95,14 @@ impl<T> Finish<T> {
                     .wait(task_for("race"), WaitReason::Select, Patience::Waits, None);
         }
     }
+
+    /// What has won, if anything.
+    fn take(&self) -> Option<T> {
+        match self.winner.take()? {
+            Ok(value) => Some(value),
+            Err(payload) => frame::go_on(payload),
+        }
+    }
 }
 
 /// Runs several jobs at once and returns the output of the first that ends. The
@@ -101,8 +119,9 @@ impl<T> Finish<T> {
 /// ```
 ///
 /// Jobs may borrow. Of several that end in the same turn the first to end wins; the
-/// outputs of the others are dropped. A panic counts as an end: it goes on, when the
-/// others have ended.
+/// outputs of the others are dropped. A panic counts as an end: if it is the first, it
+/// goes on when the others have ended; later ones are told to
+/// [`Config::on_unobserved`](crate::Config::on_unobserved).
 ///
 /// # Panics
 ///
@@ -115,25 +134,19 @@ impl<T> Finish<T> {
 #[track_caller]
 pub fn race<J: Job>(jobs: impl IntoIterator<Item = J>) -> J::Output {
     let finish = Finish::new();
-    let entered = scope(|s| {
+    let entered = supervise(|s| {
         let mut entered = 0;
         for job in jobs {
             let runner = finish.enter();
             entered += 1;
-            s.spawn(move || {
-                let value = job.run();
-                runner.win(value);
-            });
+            s.spawn(move || runner.run(|| Some(job.run())));
         }
         finish.wait();
         s.cancel_children();
         entered
     });
     assert!(entered > 0, "a race needs at least one job");
-    match finish.winner.take() {
-        Some(value) => value,
-        None => no_result(),
-    }
+    finish.take().unwrap_or_else(no_result)
 }
 
 /// Runs several jobs at once and returns the first value; an error only if all fail.
@@ -170,22 +183,22 @@ where
 {
     let finish = Finish::new();
     let errors = RefCell::new(Vec::new());
-    scope(|s| {
+    supervise(|s| {
         for job in jobs {
             let runner = finish.enter();
             let errors = &errors;
-            s.spawn(move || match job.run() {
-                Ok(value) => runner.win(value),
-                Err(error) => errors.borrow_mut().push(error),
+            s.spawn(move || {
+                runner.run(|| {
+                    job.run()
+                        .map_err(|error| errors.borrow_mut().push(error))
+                        .ok()
+                });
             });
         }
         finish.wait();
         s.cancel_children();
     });
-    match finish.winner.take() {
-        Some(value) => Ok(value),
-        None => Err(errors.into_inner()),
-    }
+    finish.take().ok_or_else(|| errors.into_inner())
 }
 
 /// A seat with the handle of a task.

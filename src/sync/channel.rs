@@ -86,7 +86,7 @@ impl<T> Channel<T> {
         if self.receivers.get() == 0 {
             return Err(TrySendError::Disconnected(value));
         }
-        if !self.sending.is_empty() {
+        if !self.sending.is_empty() && !self.may_pass(&Seat::new()) {
             // Nobody barges past those who wait.
             return Err(TrySendError::Full(value));
         }
@@ -111,10 +111,19 @@ impl<T> Channel<T> {
 
     /// Takes a value without waiting.
     #[inline(always)]
-    pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
+    fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.try_recv_for(None)
+    }
+
+    /// [`try_recv`](Self::try_recv) for a call that may wait to send as well.
+    #[inline(always)]
+    pub(super) fn try_recv_for(&self, seat: Option<&Seat<T>>) -> Result<T, TryRecvError> {
         let value = self.buffer.borrow_mut().pop_front();
         // Whoever waits longest to send takes the room, or meets us here.
-        let sent = self.sending.pop_giver().and_then(|sender| sender.take());
+        let sent = self
+            .sending
+            .pop_giver(seat)
+            .and_then(|sender| sender.take());
         match (value, sent) {
             (Some(value), Some(next)) => {
                 self.buffer.borrow_mut().push_back(next);
@@ -149,6 +158,13 @@ impl<T> Channel<T> {
         self.buffer.borrow().is_empty() && self.sending.is_empty() && self.senders.get() > 0
     }
 
+    /// Whether a sender may pass those who wait before it: they wait to receive as
+    /// well, and cannot send to themselves.
+    #[cold]
+    pub(super) fn may_pass(&self, seat: &Seat<T>) -> bool {
+        self.sending.may_be_passed(seat, &self.receiving)
+    }
+
     /// Whether all receivers are gone.
     pub(super) fn has_no_receivers(&self) -> bool {
         self.receivers.get() == 0
@@ -158,7 +174,8 @@ impl<T> Channel<T> {
     pub(super) fn settle(&self) {
         let nobody = Seat::<T>::new();
         while self.has_room(&nobody) {
-            let Some(value) = self.sending.pop_giver().and_then(|sender| sender.take()) else {
+            let next = self.sending.pop_giver(Some(&nobody));
+            let Some(value) = next.and_then(|sender| sender.take()) else {
                 return;
             };
             if self.pass_on(value).is_err() {
@@ -298,6 +315,8 @@ impl<T> Receiver<T> {
     }
 
     /// Takes the next value if there is one. Never waits.
+    ///
+    /// A [`select!`](crate::select) that waits to send has no value yet.
     ///
     /// # Errors
     ///

@@ -49,7 +49,7 @@ impl<T> Arm for RecvArm<'_, T> {
         if self.receiver.channel.is_quiet() {
             return false;
         }
-        match self.receiver.channel.try_recv() {
+        match self.receiver.channel.try_recv_for(Some(&self.seat)) {
             Ok(value) => {
                 self.value.set(Some(value));
                 true
@@ -139,12 +139,17 @@ impl<T> Arm for SendArm<'_, T> {
     #[inline(always)]
     fn poll(&self) -> bool {
         let channel = &self.sender.channel;
-        let is_next = channel.sending.is_empty() || channel.sending.is_first(&self.seat);
-        channel.has_no_receivers() || (is_next && channel.has_room(&self.seat))
+        let sending = &channel.sending;
+        channel.has_no_receivers()
+            || ((sending.is_empty() || sending.is_first(&self.seat))
+                && channel.has_room(&self.seat))
+            || (!sending.is_empty() && channel.may_pass(&self.seat))
     }
 
     fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
-        entry.sit(&self.sender.channel.sending, &self.seat)
+        let _poll_again = entry.sit(&self.sender.channel.sending, &self.seat);
+        // As a receiver it may have become one that others may pass.
+        true
     }
 
     fn leave(&self) {

@@ -10,11 +10,12 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 
 use super::Task;
-use super::select::{Handle, Key};
+use super::select::{Handle, JoinArm, Key};
 use crate::awaitable::Awaitable;
 use crate::error::JoinError;
 use crate::id::TaskId;
 use crate::scheduler::Ending;
+use crate::scheduler::select::Selectable;
 use crate::scheduler::spawn::{TaskKey, TaskName};
 
 /// The right to join a task, once. Dropping it lets the task run on by itself.
@@ -245,6 +246,38 @@ impl<T> CancelOnDrop<T> {
     #[must_use]
     pub fn id(&self) -> TaskId {
         self.handle().id()
+    }
+}
+
+impl<T> Handle for CancelOnDrop<T> {
+    fn key(&self) -> Key<'_> {
+        self.handle().key()
+    }
+}
+
+impl<'a, T> Selectable for &'a mut CancelOnDrop<T> {
+    type Output = Result<T, JoinError>;
+    type Arm = JoinArm<'a, CancelOnDrop<T>>;
+
+    fn into_arm(self) -> Self::Arm {
+        JoinArm::new(self)
+    }
+
+    #[track_caller]
+    fn finish(arm: &mut Self::Arm) -> Self::Output {
+        match &mut arm.handle.0 {
+            Some(handle) => handle.take_result(),
+            None => unreachable!("it is taken only when self is"),
+        }
+    }
+}
+
+impl<T> Awaitable for CancelOnDrop<T> {
+    type Output = Result<T, JoinError>;
+
+    #[track_caller]
+    fn wait(self) -> Self::Output {
+        self.join()
     }
 }
 
