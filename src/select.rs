@@ -6,15 +6,15 @@
 
 use std::fmt;
 
+use crate::scheduler::park;
+use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{self, Arm, Entry, Selectable};
-use crate::scheduler::{TaskRef, park};
 use crate::timer::Instant;
 
 /// What the expansion of `select!` calls.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Turn {
-    task: Option<TaskRef>,
     /// The arm that is polled first.
     pub start: usize,
 }
@@ -26,15 +26,14 @@ impl Turn {
     #[must_use]
     #[inline(always)]
     pub fn begin(arms: usize, rotates: bool) -> Self {
-        let task = park::current();
         let mut start = 0;
-        if let Some(task) = task {
+        if let Some(task) = park::current() {
             park::spend(task);
             if rotates {
                 start = select::next_start(task, arms);
             }
         }
-        Self { task, start }
+        Self { start }
     }
 
     /// Waits until an arm is ready, and tells which.
@@ -42,7 +41,7 @@ impl Turn {
     #[must_use]
     #[track_caller]
     pub fn wait(&self, arms: &[&dyn Arm]) -> usize {
-        match self.task {
+        match park::current() {
             Some(task) => select::wait(task, self.start, arms),
             None => panic!("select! would have to wait, and no runtime is running here"),
         }
@@ -75,6 +74,8 @@ impl<S: Selectable> Wait<S> {
         S::finish(&mut self.0)
     }
 }
+
+impl<S: Selectable> Sealed for Wait<S> {}
 
 impl<S: Selectable> Arm for Wait<S> {
     #[inline(always)]

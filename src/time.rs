@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::awaitable::Awaitable;
 use crate::scheduler::park;
+use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{Arm, Entry, Selectable};
 use crate::timer::{Clock, Instant};
 
@@ -203,6 +204,8 @@ impl Selectable for Otherwise {
 
     fn finish(_arm: &mut TimerArm) {}
 }
+
+impl Sealed for TimerArm {}
 
 impl Arm for TimerArm {
     fn poll(&self) -> bool {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::socket::Socket;
 use super::{TcpListener, TcpStream};
 use crate::scheduler::io::{Direction, Watching};
+use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{Arm, Entry, Selectable};
 use crate::scheduler::{cancel, park};
 use crate::sys::socket;
@@ -125,6 +126,8 @@ impl<'a, W: Watch> Selectable for Writable<'a, W> {
         arm.result.replace(Ok(()))
     }
 }
+
+impl<S: AsFd> Sealed for ReadyArm<'_, S> {}
 
 impl<S: AsFd> Arm for ReadyArm<'_, S> {
     fn poll(&self) -> bool {

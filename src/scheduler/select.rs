@@ -69,10 +69,19 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// One arm of a selection. Sealed by its methods' types: [`Entry`] cannot be made
-/// outside.
+/// Keeps others from making arms: one that does not leave its seat when it is told
+/// to would leave a pointer to nothing.
+pub(crate) mod sealed {
+    #[expect(
+        unnameable_types,
+        reason = "that nobody outside can name it is its use"
+    )]
+    pub trait Sealed {}
+}
+
+/// One arm of a selection. It leaves its seat when it is told to.
 #[doc(hidden)]
-pub trait Arm {
+pub trait Arm: sealed::Sealed {
     /// Whether the call would not wait now. What it takes by that, it keeps.
     fn poll(&self) -> bool;
 

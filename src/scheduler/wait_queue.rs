@@ -485,6 +485,7 @@ impl<T> Seat<T> {
     ///
     /// Seat, queue and selection stay where they are until [`leave`](Self::leave).
     pub(super) unsafe fn take(&self, queue: &WaitQueue<T>, selection: &Selection, arm: usize) {
+        assert!(!self.taken.get(), "an arm has one place at a time");
         let node = Node::new(queue, selection.task(), None);
         node.selection.set(selection);
         node.arm.set(arm);

@@ -11,6 +11,7 @@ use super::job::Job;
 use super::supervise::supervise;
 use super::tasks::no_result;
 use crate::scheduler::park::{Patience, Seat, WaitQueue};
+use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{self, Arm, Entry};
 use crate::scheduler::{Cancelled, WaitReason, frame};
 use crate::task::select::{Handle, Key};
@@ -216,6 +217,8 @@ impl<'a, H: Handle> Watcher<'a, H> {
         handles.into_iter().map(watcher).collect()
     }
 }
+
+impl<H: Handle> Sealed for Watcher<'_, H> {}
 
 impl<H: Handle> Arm for Watcher<'_, H> {
     fn poll(&self) -> bool {

@@ -10,6 +10,7 @@ use std::fmt;
 use crate::awaitable::Awaitable;
 use crate::scheduler::WaitReason;
 use crate::scheduler::park::{self, Patience, Seat, WaitQueue};
+use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{Arm, Entry, Selectable};
 
 /// Something that has happened, or not yet. Any number of tasks may wait for it.
@@ -213,6 +214,8 @@ impl<'a> Selectable for &'a Event {
 
     fn finish(_arm: &mut EventArm<'a>) {}
 }
+
+impl Sealed for EventArm<'_> {}
 
 impl Arm for EventArm<'_> {
     fn poll(&self) -> bool {

@@ -12,6 +12,7 @@ use super::error::{RecvError, SendError, TryRecvError};
 use crate::awaitable::Awaitable;
 use crate::scheduler::WaitReason;
 use crate::scheduler::park::{self, Interrupted, Patience, Seat, WaitQueue};
+use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{Arm, Entry, Selectable};
 
 struct Shot<T> {
@@ -283,6 +284,8 @@ impl<'a, T> Selectable for &'a mut OneshotReceiver<T> {
         }
     }
 }
+
+impl<T> Sealed for OneshotArm<'_, T> {}
 
 impl<T> Arm for OneshotArm<'_, T> {
     fn poll(&self) -> bool {

@@ -6,6 +6,7 @@ use std::fmt;
 use super::channel::{Receiver, Sender};
 use super::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::scheduler::park::Seat;
+use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{Arm, Entry, Selectable};
 
 /// `recv(receiver)`.
@@ -42,6 +43,8 @@ impl<'a, T> Selectable for &'a Receiver<T> {
         arm.value.take().ok_or(arm.error.get())
     }
 }
+
+impl<T> Sealed for RecvArm<'_, T> {}
 
 impl<T> Arm for RecvArm<'_, T> {
     #[inline(always)]
@@ -134,6 +137,8 @@ impl<T> Drop for SendArm<'_, T> {
         }
     }
 }
+
+impl<T> Sealed for SendArm<'_, T> {}
 
 impl<T> Arm for SendArm<'_, T> {
     #[inline(always)]

@@ -5,6 +5,7 @@ use std::fmt;
 use super::JoinHandle;
 use crate::error::JoinError;
 use crate::scheduler::park::Seat;
+use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{Arm, Entry, Selectable};
 use crate::scheduler::spawn::TaskKey;
 
@@ -41,6 +42,8 @@ impl<'a, H> JoinArm<'a, H> {
         }
     }
 }
+
+impl<H: Handle> Sealed for JoinArm<'_, H> {}
 
 impl<H: Handle> Arm for JoinArm<'_, H> {
     fn poll(&self) -> bool {
