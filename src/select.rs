@@ -87,8 +87,8 @@ impl<S: Selectable> Arm for Wait<S> {
         self.0.enter(entry)
     }
 
-    fn leave(&self) {
-        self.0.leave();
+    fn leave(&self, chosen: bool) {
+        self.0.leave(chosen);
     }
 
     fn take_given(&self) {
@@ -165,8 +165,9 @@ impl<S: Selectable> Arm for Wait<S> {
 /// With an arm ready it goes on at once; one of every 128 calls yields. Else the
 /// others run.
 ///
-/// If evaluating the value of a `send` lets others run, and they take the room, it
-/// waits for room again. Until it is chosen it has no value: `try_recv`, and a
+/// The value of a chosen `send` should be there soon: until it is, those who wait
+/// behind it to send wait on. If evaluating it lets others run, and the receiver it
+/// was for is gone then, it waits for another. Until it is chosen it has no value: `try_recv`, and a
 /// `select!` with a `default`, find nothing there.
 ///
 /// # Cancellation

@@ -217,7 +217,7 @@ impl Arm for TimerArm {
         true
     }
 
-    fn leave(&self) {}
+    fn leave(&self, _chosen: bool) {}
 
     fn deadline(&self) -> Option<Instant> {
         Some(self.deadline)

@@ -157,7 +157,7 @@ impl<S: AsFd> Arm for ReadyArm<'_, S> {
         true
     }
 
-    fn leave(&self) {
+    fn leave(&self, _chosen: bool) {
         self.watching.leave();
     }
 

@@ -209,6 +209,7 @@ impl Runtime {
         Wall::standing("the scheduler itself panicked", || self.core.turn());
         if self.core.table.live() == 0 {
             if let Some(payload) = self.core.policy_panic.take() {
+                self.core.end_grace();
                 self.core.stopping.set(false);
                 resume_unwind(payload);
             }

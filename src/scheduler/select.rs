@@ -89,8 +89,9 @@ pub trait Arm: sealed::Sealed {
     /// Whether it is to be polled again, because it may be ready since.
     fn enter<'a>(&'a self, entry: Entry<'a>) -> bool;
 
-    /// Leaves its seat, if it has one.
-    fn leave(&self);
+    /// Leaves its seat, if it has one. `chosen` says that it is what the selection
+    /// has come to.
+    fn leave(&self, chosen: bool);
 
     /// It was decided: takes what it was given. Called before `leave`.
     fn take_given(&self) {}
@@ -129,12 +130,16 @@ pub trait Selectable: Sized {
 }
 
 /// Makes the arms leave however the wait ends.
-struct Leaving<'a>(&'a [&'a dyn Arm]);
+struct Leaving<'a> {
+    selection: &'a Selection,
+    arms: &'a [&'a dyn Arm],
+}
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
-        for arm in self.0 {
-            arm.leave();
+        let chosen = self.selection.decided.get();
+        for (number, arm) in self.arms.iter().enumerate() {
+            arm.leave(chosen == Some(number));
         }
     }
 }
@@ -160,7 +165,7 @@ fn wait_in(selection: &Selection, start: usize, arms: &[&dyn Arm]) -> usize {
     let deadline = arms.iter().filter_map(|arm| arm.deadline()).min();
     let sleep = Sleep::new(task);
     let _timer = deadline.map(|deadline| sleep.register(task.core(), deadline));
-    let _leaving = Leaving(arms);
+    let _leaving = Leaving { selection, arms };
     let mut again = false;
     for (number, arm) in arms.iter().enumerate() {
         again |= arm.enter(Entry {

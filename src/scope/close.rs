@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::scheduler::frame::{self, Exit, Terms};
 use crate::scheduler::{Delivery, park, spawn};
 
+/// How long closing may take where nobody says.
+const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
 /// A resource that is closed in ordinary code: where it may wait, and where an
 /// error is seen. A destructor can do neither well.
 pub trait Close: Sized {
@@ -20,9 +23,9 @@ pub trait Close: Sized {
     /// If what was done with it may not have come to effect.
     fn close(self) -> Result<(), Self::Error>;
 
-    /// How long closing may take. 10 s.
+    /// How long closing may take, asked before the body runs. 10 s.
     fn grace(&self) -> Duration {
-        Duration::from_secs(10)
+        DEFAULT_GRACE
     }
 }
 
@@ -73,6 +76,7 @@ pub fn with<C: Close, T, E: From<C::Error>>(
     body: impl FnOnce(&mut C) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut resource = resource;
+    let mut grace = DEFAULT_GRACE;
     let Some(task) = park::current() else {
         let result = catch_unwind(AssertUnwindSafe(|| body(&mut resource)));
         let closed = catch_unwind(AssertUnwindSafe(|| resource.close()));
@@ -81,14 +85,17 @@ pub fn with<C: Close, T, E: From<C::Error>>(
         let closed = closed.unwrap_or_else(|payload| resume_unwind(payload));
         return finish(result, closed, |_| {});
     };
-    let result = match frame::within(task, Terms::PLAIN, |_| body(&mut resource)) {
+    let result = match frame::within(task, Terms::PLAIN, |_| {
+        grace = resource.grace();
+        body(&mut resource)
+    }) {
         Exit::Returned(result) => Ok(result),
         Exit::Unwinds(payload) => Err(payload),
         Exit::Caught => unreachable!("nobody can cancel this scope alone"),
     };
     let now = frame::now(task);
     let terms = Terms {
-        deadline: now.saturating_add(resource.grace()),
+        deadline: now.saturating_add(grace),
         now,
         shield: true,
         delivery: Some(Delivery::Error),

@@ -230,7 +230,7 @@ impl<H: Handle> Arm for Watcher<'_, H> {
         entry.sit(key.joiners(), &self.seat)
     }
 
-    fn leave(&self) {
+    fn leave(&self, _chosen: bool) {
         self.seat.leave();
     }
 }
@@ -327,8 +327,8 @@ impl<H> fmt::Debug for AsCompleted<H> {
 /// ```
 ///
 /// It takes handles of any kind, and joins each. Dropped early, it drops the handles
-/// that are left: their tasks run on. To start jobs as others end, see
-/// [`JoinSet`](crate::JoinSet).
+/// that are left: their tasks run on. Each wait looks at all that are left, so with
+/// thousands of handles, or to start jobs as others end, see [`JoinSet`](crate::JoinSet).
 ///
 /// # Cancellation
 ///

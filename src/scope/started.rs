@@ -32,10 +32,13 @@ impl<V> fmt::Debug for Started<V> {
 
 impl<V> Started<V> {
     /// The child is ready: whoever started it goes on with `value`, and from now on
-    /// the child is one like all others.
+    /// the child is one like all others. Once the child has ended it is too late, and
+    /// the value is dropped.
     pub fn set(self, value: V) {
-        self.0.value.set(Some(value));
-        self.0.finish();
+        if !self.0.is_over.get() {
+            self.0.value.set(Some(value));
+            self.0.finish();
+        }
     }
 }
 

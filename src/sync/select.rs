@@ -66,7 +66,7 @@ impl<T> Arm for RecvArm<'_, T> {
         entry.sit(&self.receiver.channel.receiving, &self.seat)
     }
 
-    fn leave(&self) {
+    fn leave(&self, _chosen: bool) {
         self.seat.leave();
     }
 
@@ -157,8 +157,12 @@ impl<T> Arm for SendArm<'_, T> {
         true
     }
 
-    fn leave(&self) {
+    fn leave(&self, chosen: bool) {
         self.seat.leave();
+        if !chosen {
+            // Nobody is to wait behind a place that is given up.
+            self.sender.channel.settle();
+        }
     }
 
     fn interrupt(&self) -> bool {
