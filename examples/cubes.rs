@@ -38,8 +38,8 @@ pub(crate) mod support;
 
 use std::time::Duration;
 
-use greenroom::sleep;
-use support::{gather, say};
+use greenroom::{gather, sleep};
+use support::say;
 
 fn main() {
     let mut runtime = support::runtime();

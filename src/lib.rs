@@ -39,6 +39,7 @@
 //! | to pass values between tasks | `sync` |
 //! | moments | `sleep`, `interval`, `Timer`, `Clock` |
 //! | values that belong to a task | `task_local!` |
+//! | to wake a task from another thread | `Task::waker` |
 //! | to see what all tasks wait for | `tasks`, `Runtime::left_over`, `Config::shutdown_grace` |
 //! | a server | `net` |
 //! | to test all that | `testing` |
@@ -66,7 +67,9 @@
 //!
 //! So do sockets. What only another task of the thread could end does not block a
 //! plain thread for ever: `send` and `recv` return an error there, `join` and
-//! `spawn` panic with a sentence.
+//! `spawn` panic with a sentence. So do limits and scopes, which need a task to keep
+//! them: `timeout`, `scope`, `gather`, `race`, `CancelScope::run`, a `select!` that has to
+//! wait.
 //!
 //! # What may switch
 //!
@@ -77,7 +80,7 @@
 //! |---|---|
 //! | `yield_now` | always |
 //! | `checkpoint` | always |
-//! | `park`, `join` of any handle, `wait_any`, `wait_all`, `AsCompleted::next`, `JoinSet::join_next` | if it has to wait |
+//! | `park`, `join` of any handle, `wait_any`, `wait_all`, `AsCompleted::next`, `Awaitable::wait`, `JoinSet::join_next` and its kin | if it has to wait |
 //! | the end of `scope`, `try_scope`, `supervise`; `spawn` into one with a limit; `spawn_started` | if it has to wait |
 //! | `gather` and its kin, `race`, `first_ok` | if there are any jobs |
 //! | `with` | if the body or `Close::close` does |
@@ -129,8 +132,8 @@
 //!
 //! Code that must not be unwound (it holds a std lock while it waits, or has C
 //! frames) runs in a scope with `Delivery::Error`: there calls that return a
-//! `Result` fail instead, with `TimedOut` or `Cancelled`, and the others do as while
-//! unwinding. `Config::delivery` makes that the rule; with `panic = "abort"` it is.
+//! `Result` fail instead (I/O with `TimedOut` for a deadline, else, and channels always,
+//! with `Cancelled`), and the others do as while unwinding. `Config::delivery` makes that the rule; with `panic = "abort"` it is.
 //!
 //! # What blocks the whole thread
 //!
@@ -215,7 +218,7 @@ pub use {
         ScopedJoinHandle, StartError, Started, SupervisedJoinHandle, Supervisor, TryGather,
         TryScope, as_completed, checkpoint, first_ok, gather, gather_limited, gather_settled,
         is_cancelled, move_on_after, move_on_at, no_switch, race, scope, shield, supervise,
-        timeout, timeout_at, try_gather, try_scope, wait_all, wait_any, with,
+        timeout, timeout_at, try_gather, try_scope, try_supervise, wait_all, wait_any, with,
     },
     task::{
         Builder, CancelOnDrop, JoinHandle, JoinSet, LocalKey, Task, current, in_task, park, run,
@@ -234,7 +237,9 @@ pub mod __private {
     pub use crate::scheduler::select::{Arm, Entry};
     pub use crate::select::{Turn, Wait, into_arm};
     #[cfg(feature = "sync")]
-    pub use crate::sync::arms::{EventArm, OneshotArm, RecvArm, SendArm, receiver, send};
+    pub use crate::sync::arms::{
+        EventArm, OneshotArm, Receives, RecvArm, SendArm, Sends, receiver, send,
+    };
     pub use crate::task::select::{Handle, JoinArm, Key};
     #[cfg(feature = "time")]
     pub use crate::time::{Otherwise, TimerArm, otherwise};

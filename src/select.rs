@@ -142,9 +142,9 @@ impl<S: Selectable> Arm for Wait<S> {
 /// |---|---|---|
 /// | `recv(receiver) -> value` | a value is there, or all senders are gone | as `recv` |
 /// | `send(sender, value) -> sent` | there is room, or all receivers are gone | as `send`; the value is evaluated only then |
-/// | `readable(socket) -> ready`, `writable(socket) -> ready` | a read, an accept or a write would not wait | `io::Result<()>` |
+/// | `readable(socket) -> ready`, `writable(socket) -> ready` | a read, an accept or a write would not wait; what a `BufReader` holds already does not count | `io::Result<()>` |
 /// | `join(&mut handle) -> end` | the task has ended | as `join`; the handle is used up |
-/// | `wait(what) -> output` | a [`Timer`](crate::Timer), `&Event`, `&Receiver`, ... is: see [`Selectable`](crate::Selectable) | its output |
+/// | `wait(what) -> output` | a [`Timer`](crate::Timer), `&Event`, `&Receiver`, ... is, or a `&mut` handle: see [`Selectable`](crate::Selectable) | its output |
 /// | `after(duration)`, `at(instant)` | that time has come | `()` |
 /// | `default` | no other arm is ready at once | |
 /// | `default(duration)` | no other arm is ready for so long | |
@@ -228,12 +228,23 @@ macro_rules! __select {
         ::core::compile_error!("select! takes one default arm")
     };
 
+    // What is no arm.
+    (@parse $mode:tt $arms:tt $default:tt else $($rest:tt)*) => {
+        ::core::compile_error!("where no arm is ready: `default => ..`, or `default(duration) => ..`")
+    };
+
     // Arms without a pattern.
     (@parse $mode:tt $arms:tt $default:tt $kind:ident($($made:tt)*) => $($rest:tt)+) => {
         $crate::__select!(@kind $mode $arms $default $kind ($($made)*) (_) $($rest)+)
     };
     (@parse $mode:tt $arms:tt $default:tt $kind:ident($($made:tt)*) -> $pattern:pat => $($rest:tt)+) => {
         $crate::__select!(@kind $mode $arms $default $kind ($($made)*) ($pattern) $($rest)+)
+    };
+
+    (@parse $mode:tt $arms:tt $default:tt $($rest:tt)+) => {
+        ::core::compile_error!(
+            "an arm of select! is `recv(receiver) -> value => body`, with a comma after a body that is no block"
+        )
     };
 
     // What each kind is made of.

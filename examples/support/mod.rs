@@ -1,5 +1,5 @@
-//! What the example programs share: the runtime their arguments ask for, `say`,
-//! and `gather`.
+//! What the example programs share: the runtime their arguments ask for, and
+//! `say`.
 //!
 //! It is no part of the crate. A program says what it has to say through
 //! [`say`], so that a test can listen and note the clock at each line; nothing
@@ -9,10 +9,9 @@
 #![expect(clippy::print_stdout, reason = "programs talk to people")]
 
 use std::cell::RefCell;
-use std::panic::resume_unwind;
 use std::rc::Rc;
 
-use greenroom::{Clock, Config, Runtime, spawn};
+use greenroom::{Clock, Config, Runtime};
 
 /// What hears each line before the next one is said.
 pub(crate) type Listener = Rc<dyn Fn(&str)>;
@@ -53,17 +52,4 @@ pub(crate) fn say(line: impl AsRef<str>) {
 /// Sets who hears the lines of this thread. For tests.
 pub(crate) fn listen(listener: Option<Listener>) {
     LISTENER.set(listener);
-}
-
-/// Starts a task for each body, in order, and waits for all: their values, in
-/// the same order. A panic of one goes on here.
-pub(crate) fn gather<T, F, const N: usize>(bodies: [F; N]) -> [T; N]
-where
-    T: 'static,
-    F: FnOnce() -> T + 'static,
-{
-    bodies.map(spawn).map(|task| match task.join() {
-        Ok(value) => value,
-        Err(error) => resume_unwind(error.into_panic()),
-    })
 }

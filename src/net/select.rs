@@ -5,6 +5,8 @@ use std::fmt;
 use std::io;
 use std::net;
 use std::os::fd::AsFd;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::socket::Socket;
@@ -52,6 +54,22 @@ impl Watch for TcpListener {
 }
 
 impl<W: Watch> Watch for &W {
+    type Std = W::Std;
+
+    fn watched(&self) -> Watched<'_, W::Std> {
+        (**self).watched()
+    }
+}
+
+impl<W: Watch> Watch for Rc<W> {
+    type Std = W::Std;
+
+    fn watched(&self) -> Watched<'_, W::Std> {
+        (**self).watched()
+    }
+}
+
+impl<W: Watch> Watch for Arc<W> {
     type Std = W::Std;
 
     fn watched(&self) -> Watched<'_, W::Std> {

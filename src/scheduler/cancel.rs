@@ -42,9 +42,10 @@ const FORBIDDEN: u32 = 2;
 pub enum Delivery {
     /// The waiting call unwinds: destructors run, no code after the call does.
     Unwind,
-    /// The waiting call fails, if it returns a `Result`: with
-    /// [`TimedOut`](io::ErrorKind::TimedOut) for a deadline, else with
-    /// [`Cancelled`]. `sleep` and `yield_now` return; `join` and its kin, which
+    /// The waiting call fails, if it returns a `Result`: I/O with
+    /// [`TimedOut`](io::ErrorKind::TimedOut) for a deadline, else with [`Cancelled`]
+    /// inside an error of kind `Other`; channels with their own `Cancelled`. Iterators
+    /// over channels and listeners end, or give that error. `sleep` and `yield_now` return; `join` and its kin, which
     /// cannot fail, wait on. For code that must not be unwound.
     ///
     /// Children of scopes in such code are run even if they are cancelled before

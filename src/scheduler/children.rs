@@ -11,7 +11,7 @@ use std::io;
 use std::panic::Location;
 use std::ptr;
 
-use super::frame::{self, Frame, Terms};
+use super::frame::{self, Frame, Terms, Told};
 use super::header::{TaskRef, WaitReason};
 use super::park::{self, Patience};
 use super::spawn::{self, Kind, TaskKey, Wish};
@@ -37,6 +37,9 @@ pub(crate) struct Children {
     promised: Cell<usize>,
     /// Whether the owner waits for the last to end.
     joining: Cell<bool>,
+    /// Why the scope is cancelled, for its children: else each would look outwards
+    /// through all scopes and tasks around it.
+    told: RefCell<Option<Told>>,
     /// Whether the scope was cancelled while the owner waited so.
     cut_short: Cell<bool>,
     /// Whether a panic of one cancels the others.
@@ -82,6 +85,11 @@ impl Children {
     /// Whether the scope is cancelled, by itself or from outside.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.frame.is_effective()
+    }
+
+    /// Why it is cancelled, if that was noted.
+    pub(super) fn told(&self) -> Option<Told> {
+        self.told.borrow().clone()
     }
 
     /// How many have not ended.
@@ -154,8 +162,8 @@ impl Children {
         self.living.get() + self.promised.get()
     }
 
-    /// Cancels the scope: the body, and all children.
-    fn cancel(&self) {
+    /// Cancels the scope: the body, and all children, also those to come.
+    pub(crate) fn cancel(&self) {
         self.frame.cancel(None);
     }
 
@@ -221,14 +229,16 @@ impl Children {
         self.joining.set(true);
         self.cut_short.set(self.frame.is_effective());
         while self.living.get() > 0 {
-            park::switch(task, WaitReason::Children(self.living.get()));
+            let left = u32::try_from(self.living.get()).unwrap_or(u32::MAX);
+            park::switch(task, WaitReason::Children(left));
         }
         self.joining.set(false);
     }
 
     /// The scope is cancelled. If its owner waits for the children, that wait is:
     /// they have not done all, even if they end before the owner runs.
-    pub(super) fn note_cancelled(&self) {
+    pub(super) fn note_cancelled(&self, why: Told) {
+        self.told.replace(Some(why));
         if self.joining.get() && self.living.get() > 0 {
             self.cut_short.set(true);
         }
@@ -271,6 +281,7 @@ impl Children {
             room: WaitQueue::new(),
             promised: Cell::new(0),
             joining: Cell::new(false),
+            told: RefCell::new(None),
             cut_short: Cell::new(false),
             fails_together,
             failed: Cell::new(false),

@@ -40,15 +40,30 @@ pub struct Config {
     pub(super) on_switch: Option<SwitchHook>,
 }
 
-/// A task that panicked, and whose handle nobody kept.
+/// A failure that nobody can see. It is one of these:
+///
+/// - a panic of a task whose handle was dropped;
+/// - a failure of a scope, or of a race, after the first: a panic, or, as a `String` of
+///   its `Debug`, an error of `try_scope` and `try_gather`;
+/// - an error of [`Close::close`](crate::Close::close) that could not be returned, as a
+///   `String` of its `Debug`.
 #[non_exhaustive]
 pub struct Unobserved<'a> {
     /// The task's number.
     pub id: TaskId,
     /// The task's name, if it has one.
     pub name: Option<&'a str>,
-    /// What it panicked with.
+    /// What it panicked with, or its error as text.
     pub payload: Box<dyn Any + Send>,
+}
+
+impl Unobserved<'_> {
+    /// The text of the panic or error, if it has one.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        let text = self.payload.downcast_ref::<&'static str>().copied();
+        text.or_else(|| self.payload.downcast_ref::<String>().map(String::as_str))
+    }
 }
 
 impl fmt::Debug for Unobserved<'_> {
@@ -145,8 +160,8 @@ impl Config {
         self
     }
 
-    /// What is told of panics that nobody can see: those of tasks whose handles
-    /// were dropped. Without it they are dropped.
+    /// What is told of failures that nobody can see; [`Unobserved`] lists them. Without
+    /// it they are dropped.
     ///
     /// It is called on the stack of the task that ended, or of whoever drops the
     /// handle of one that has. It should not wait, and a panic of its own is
@@ -215,7 +230,10 @@ impl Config {
     /// let config = Config::new().on_switch(move |switch| match switch {
     ///     Switch::In(task) => DEPTH.set(saved.borrow().get(&task).copied().unwrap_or(0)),
     ///     Switch::Out(task) => drop(saved.borrow_mut().insert(task, DEPTH.take())),
-    ///     Switch::End(task) => drop(saved.borrow_mut().remove(&task)),
+    ///     Switch::End(task) => {
+    ///         DEPTH.set(0); // the thread's own again
+    ///         saved.borrow_mut().remove(&task);
+    ///     }
     ///     _ => {}
     /// });
     /// Runtime::with(config).run(|| {

@@ -44,6 +44,9 @@ pub(crate) enum Cause {
     Deadline,
 }
 
+/// Why, and what was given as the reason.
+pub(super) type Told = (Cause, Option<Arc<str>>);
+
 /// What is said of a scope when it is opened.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms {
@@ -140,10 +143,14 @@ pub(super) fn next_deadline(task: TaskRef) -> Instant {
 
 /// Why the task is cancelled where it stands: what the outermost scope says that
 /// can be seen from there.
-pub(super) fn cause(task: TaskRef) -> (Cause, Option<Arc<str>>) {
+pub(super) fn cause(task: TaskRef) -> Told {
+    cause_from(task, task.cancel.innermost.get())
+}
+
+/// [`cause`], seen from one of the task's scopes.
+fn cause_from(task: TaskRef, from: *const Frame) -> Told {
     let mut found = (Cause::Asked, None);
-    let mut task = task;
-    let mut cursor = task.cancel.innermost.get();
+    let (mut task, mut cursor) = (task, from);
     loop {
         while let Some(frame) = at(cursor) {
             if let Some(cause) = frame.cause.get() {
@@ -158,11 +165,14 @@ pub(super) fn cause(task: TaskRef) -> (Cause, Option<Arc<str>>) {
             return found;
         }
         // The scope it was spawned in lies further out.
-        let parent = children_at(task.siblings.parent()).map(Children::frame);
-        match parent.filter(|frame| frame.effective.get()) {
-            Some(frame) => {
-                cursor = frame;
-                task = frame.task;
+        let parent = children_at(task.siblings.parent());
+        match parent.filter(|parent| parent.is_cancelled()) {
+            Some(parent) => {
+                if let Some(told) = parent.told() {
+                    return told;
+                }
+                cursor = parent.frame();
+                task = parent.frame().task;
             }
             // It was cancelled by its handle, or because all are.
             None => return (Cause::Asked, None),
@@ -338,7 +348,7 @@ fn refresh_one(task: TaskRef, first: *const Frame, work: &mut Vec<TaskRef>) {
         outside = own.is_some() || (!frame.shield && outside);
         if outside && !frame.effective.replace(true) {
             if let Some(children) = children_at(frame.children.get()) {
-                children.note_cancelled();
+                children.note_cancelled(cause_from(task, cursor));
                 children.for_each(|child| work.push(child));
             }
         }

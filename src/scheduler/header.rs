@@ -37,7 +37,7 @@ pub(crate) enum WaitReason {
     /// `park`, until somebody unparks it.
     Unpark,
     /// A moment.
-    Sleep,
+    Sleep(Instant),
     /// Another task's end.
     Join(TaskId),
     /// A value in a channel.
@@ -45,7 +45,7 @@ pub(crate) enum WaitReason {
     /// Room in a channel.
     Send,
     /// The last of so many children to end.
-    Children(usize),
+    Children(u32),
     /// A place in a scope that limits its children.
     Place,
     /// An event to be set.
@@ -65,7 +65,8 @@ impl fmt::Display for WaitReason {
         match self {
             Self::Nothing => f.write_str("nothing"),
             Self::Unpark => f.write_str("unpark"),
-            Self::Sleep => f.write_str("a moment that never comes"),
+            Self::Sleep(Instant::NEVER) => f.write_str("a moment that never comes"),
+            Self::Sleep(_) => f.write_str("a moment"),
             Self::Join(id) => write!(f, "the end of task {id}"),
             Self::Receive => f.write_str("a value in a channel"),
             Self::Send => f.write_str("room in a channel"),

@@ -18,7 +18,7 @@ pub enum Switch {
     /// The task has stopped running, to wait or to let others run: save what
     /// belongs to it.
     Out(TaskId),
-    /// The task has ended: forget it.
+    /// The task has ended: forget it. No `Out` comes before.
     End(TaskId),
 }
 

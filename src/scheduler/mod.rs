@@ -80,7 +80,7 @@ pub(crate) struct Core {
     /// Calls the running task may still make without waiting.
     budget: Cell<u32>,
     /// Moves on with each `select!`.
-    selections: Cell<usize>,
+    selections: Cell<u64>,
     table: TaskTable,
     timers: RefCell<Timers<Sleeping>>,
     clock: Clock,

@@ -106,7 +106,7 @@ pub(crate) fn sleep_until(task: TaskRef, deadline: Instant) {
     let sleep = super::timers::Sleep::new(task);
     let _registered = sleep.register(core, deadline);
     while !sleep.is_over() {
-        switch(task, WaitReason::Sleep);
+        switch(task, WaitReason::Sleep(deadline));
         if !sleep.is_over() && !may_wait(task) {
             return;
         }

@@ -53,6 +53,10 @@ fn waits_for(task: TaskRef) -> String {
     let reason = task.waiting.get();
     let mut text = reason.to_string();
     match reason {
+        WaitReason::Sleep(deadline) if deadline != Instant::NEVER => {
+            let left = deadline.duration_since(task.core().clock.now());
+            text = format!("a moment in {left:?}");
+        }
         WaitReason::Join(id) => {
             task.core().table.for_each_live(|other| {
                 if other.id == id {
@@ -64,6 +68,8 @@ fn waits_for(task: TaskRef) -> String {
         }
         WaitReason::Children(_) => {
             if let Some(children) = frame::joining(task) {
+                let left = u32::try_from(children.living()).unwrap_or(u32::MAX);
+                text = WaitReason::Children(left).to_string();
                 let names: Vec<String> = children.some().take(NAMED).map(short).collect();
                 let more = children.living().saturating_sub(NAMED);
                 text = format!("{text}: {}", names.join(", "));

@@ -20,7 +20,8 @@ pub enum Turn {
     /// A task is ready: take the next turn at once.
     Ready,
     /// All tasks wait. Take the next turn when the runtime's descriptor is
-    /// readable, or at this moment, if there is one.
+    /// readable, or at this moment, if there is one; or after this thread itself has
+    /// woken a task: sent, set, unparked, cancelled, spawned.
     Waiting(Option<Instant>),
     /// There are no tasks.
     Done,
@@ -285,7 +286,8 @@ impl Runtime {
 impl Runtime {
     /// The descriptor of the runtime, to wait on in another loop: it is readable
     /// when a [`turn`](Self::turn) would find something. Timers do not make it
-    /// so: see [`next_deadline`](Self::next_deadline).
+    /// so: see [`next_deadline`](Self::next_deadline). Nor does what the same thread does
+    /// between turns: after it has woken a task, take a turn.
     ///
     /// # Errors
     ///

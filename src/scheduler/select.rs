@@ -15,6 +15,7 @@
 #![expect(unsafe_code, reason = "seats are linked by pointer")]
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use super::header::{TaskRef, WaitReason};
 use super::park;
@@ -129,6 +130,23 @@ pub trait Selectable: Sized {
     fn finish(arm: &mut Self::Arm) -> Self::Output;
 }
 
+impl<'a, S> Selectable for &'a Rc<S>
+where
+    &'a S: Selectable,
+{
+    type Output = <&'a S as Selectable>::Output;
+    type Arm = <&'a S as Selectable>::Arm;
+
+    fn into_arm(self) -> Self::Arm {
+        (**self).into_arm()
+    }
+
+    #[track_caller]
+    fn finish(arm: &mut Self::Arm) -> Self::Output {
+        <&'a S as Selectable>::finish(arm)
+    }
+}
+
 /// Makes the arms leave however the wait ends.
 struct Leaving<'a> {
     selection: &'a Selection,
@@ -218,16 +236,17 @@ fn interrupted(arms: &[&dyn Arm]) -> Option<usize> {
 
 /// Where the next selection of the task starts to poll its `arms` arms.
 ///
-/// One further each time: that is a pattern the processor can predict. Now and then
-/// one further still, so that each comes first also where a loop has as many
-/// selections as they have arms.
+/// One further each time, which processors predict; and every eight times somewhere
+/// else, by a mixed count, so that each comes first equally often and soon again,
+/// also where a loop has as many selections as they have arms, or sixty-two.
 #[inline(always)]
 pub(crate) fn next_start(task: TaskRef, arms: usize) -> usize {
     let turns = &task.core().selections;
     let turn = turns.get();
     turns.set(turn.wrapping_add(1));
-    turn.wrapping_add(turn >> 4)
-        .wrapping_add(turn >> 9)
-        .wrapping_add(turn >> 15)
-        % arms
+    let mut block = ((turn >> 3) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    block ^= block >> 32;
+    block = block.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 32;
+    let arms = u64::try_from(arms).unwrap_or(u64::MAX);
+    usize::try_from(turn.wrapping_add((block * arms) >> 32) % arms).unwrap_or(0)
 }

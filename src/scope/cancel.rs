@@ -72,6 +72,9 @@ pub(super) fn task_for(what: &str) -> TaskRef {
 /// # Cancellation
 ///
 /// A cancellation from further out goes through. Equal limits: the outer one wins.
+#[doc(alias = "wait_for")]
+#[doc(alias = "recv_timeout")]
+#[doc(alias = "fail_after")]
 #[inline]
 #[track_caller]
 pub fn timeout<T>(limit: Duration, body: impl FnOnce() -> T) -> Result<T, Elapsed> {
@@ -211,7 +214,7 @@ pub fn is_cancelled() -> bool {
 /// # Errors
 ///
 /// With [`Delivery::Error`], if the task is cancelled; and while it unwinds, if it
-/// is.
+/// is. With the default delivery it never fails outside destructors: `let _ =` is fine.
 ///
 /// # Scheduling
 ///
@@ -271,8 +274,18 @@ pub fn no_switch<T>(body: impl FnOnce() -> T) -> T {
 ///     assert_eq!(scope.cancel_reason().as_deref(), Some("the user left"));
 /// });
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct CancelScope(Remote);
+
+impl fmt::Debug for CancelScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelScope")
+            .field("cancel_called", &self.cancel_called())
+            .field("cancel_reason", &self.cancel_reason())
+            .field("deadline", &self.deadline())
+            .finish()
+    }
+}
 
 /// What a [`CancelScope`] is made of.
 #[derive(Debug, Clone)]

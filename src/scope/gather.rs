@@ -1,6 +1,7 @@
 //! Running several jobs at once, and waiting for all of them.
 
 use std::fmt;
+use std::panic::Location;
 
 use super::job::{Job, Waiting};
 use super::supervise::supervise;
@@ -10,6 +11,11 @@ use crate::awaitable::Awaitable;
 use crate::error::JoinError;
 
 /// A collection of jobs: an array, a `Vec`, or a tuple of up to eight.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be gathered",
+    note = "gather takes an array, a `Vec`, or a tuple of closures or handles",
+    note = "collect an iterator into a `Vec`, or use gather_limited"
+)]
 pub trait Gather {
     /// The outputs, in a collection of the same kind.
     type Output;
@@ -139,11 +145,12 @@ pub fn gather_settled<G: Gather>(jobs: G) -> G::Settled {
 /// As [`gather`].
 #[track_caller]
 pub fn gather_limited<J: Job>(limit: usize, jobs: impl IntoIterator<Item = J>) -> Vec<J::Output> {
+    let place = Location::caller();
     scope(|s| {
         s.set_limit(limit);
         let children: Vec<_> = jobs
             .into_iter()
-            .map(|job| s.spawn(move || job.run()))
+            .map(|job| s.spawn_at(place, move || job.run()))
             .collect();
         children.into_iter().map(|child| child.join()).collect()
     })
@@ -160,10 +167,11 @@ impl<J: Job> Gather for Vec<J> {
 
     #[track_caller]
     fn gather_settled(self) -> Self::Settled {
+        let place = Location::caller();
         supervise(|s| {
             let children: Vec<_> = self
                 .into_iter()
-                .map(|job| s.spawn(move || job.run()))
+                .map(|job| s.spawn_at(place, move || job.run()))
                 .collect();
             children.into_iter().map(|child| child.join()).collect()
         })
@@ -176,16 +184,18 @@ impl<J: Job, const N: usize> Gather for [J; N] {
 
     #[track_caller]
     fn gather(self) -> Self::Output {
+        let place = Location::caller();
         scope(|s| {
-            self.map(|job| s.spawn(move || job.run()))
+            self.map(|job| s.spawn_at(place, move || job.run()))
                 .map(|child| child.join())
         })
     }
 
     #[track_caller]
     fn gather_settled(self) -> Self::Settled {
+        let place = Location::caller();
         supervise(|s| {
-            self.map(|job| s.spawn(move || job.run()))
+            self.map(|job| s.spawn_at(place, move || job.run()))
                 .map(|child| child.join())
         })
     }
@@ -201,10 +211,11 @@ where
     #[track_caller]
     fn try_gather(self) -> Result<Vec<T>, E> {
         // Not `join`: where a child has failed, it could only unwind.
+        let place = Location::caller();
         let values: Vec<_> = try_scope(|s| {
             let children: Vec<_> = self
                 .into_iter()
-                .map(|job| s.spawn(move || job.run()))
+                .map(|job| s.spawn_at(place, move || job.run()))
                 .collect();
             Ok(children
                 .into_iter()
@@ -224,9 +235,10 @@ where
 
     #[track_caller]
     fn try_gather(self) -> Result<[T; N], E> {
+        let place = Location::caller();
         let values = try_scope(|s| {
             Ok(self
-                .map(|job| s.spawn(move || job.run()))
+                .map(|job| s.spawn_at(place, move || job.run()))
                 .map(ScopedJoinHandle::try_join))
         })?;
         Ok(values.map(value))
@@ -246,16 +258,18 @@ macro_rules! tuples {
 
             #[track_caller]
             fn gather(self) -> Self::Output {
+                let place = Location::caller();
                 scope(|s| {
-                    let children = ($(s.spawn(move || self.$place.run()),)+);
+                    let children = ($(s.spawn_at(place, move || self.$place.run()),)+);
                     ($(children.$place.join(),)+)
                 })
             }
 
             #[track_caller]
             fn gather_settled(self) -> Self::Settled {
+                let place = Location::caller();
                 supervise(|s| {
-                    let children = ($(s.spawn(move || self.$place.run()),)+);
+                    let children = ($(s.spawn_at(place, move || self.$place.run()),)+);
                     ($(children.$place.join(),)+)
                 })
             }
@@ -270,8 +284,9 @@ macro_rules! tuples {
 
             #[track_caller]
             fn try_gather(self) -> Result<Self::Values, Err> {
+                let place = Location::caller();
                 let values = try_scope(|s| {
-                    let children = ($(s.spawn(move || self.$place.run()),)+);
+                    let children = ($(s.spawn_at(place, move || self.$place.run()),)+);
                     Ok(($(children.$place.try_join(),)+))
                 })?;
                 Ok(($(value(values.$place),)+))

@@ -23,6 +23,6 @@ pub use gather::{Gather, TryGather, gather, gather_limited, gather_settled, try_
 pub use job::Job;
 pub use race::{AsCompleted, as_completed, first_ok, race, wait_all, wait_any};
 pub use started::{StartError, Started};
-pub use supervise::{SupervisedJoinHandle, Supervisor, supervise};
+pub use supervise::{SupervisedJoinHandle, Supervisor, supervise, try_supervise};
 pub use tasks::{Scope, ScopedJoinHandle, scope};
 pub use try_scope::{TryScope, try_scope};

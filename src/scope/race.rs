@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use super::cancel::task_for;
 use super::job::Job;
@@ -135,12 +135,13 @@ impl<T> Finish<T> {
 #[track_caller]
 pub fn race<J: Job>(jobs: impl IntoIterator<Item = J>) -> J::Output {
     let finish = Finish::new();
+    let place = Location::caller();
     let entered = supervise(|s| {
         let mut entered = 0;
         for job in jobs {
             let runner = finish.enter();
             entered += 1;
-            s.spawn(move || runner.run(|| Some(job.run())));
+            s.spawn_at(place, move || runner.run(|| Some(job.run())));
         }
         finish.wait();
         s.cancel_children();
@@ -184,11 +185,12 @@ where
 {
     let finish = Finish::new();
     let errors = RefCell::new(Vec::new());
+    let place = Location::caller();
     supervise(|s| {
         for job in jobs {
             let runner = finish.enter();
             let errors = &errors;
-            s.spawn(move || {
+            s.spawn_at(place, move || {
                 runner.run(|| {
                     job.run()
                         .map_err(|error| errors.borrow_mut().push(error))
@@ -334,6 +336,7 @@ impl<H> fmt::Debug for AsCompleted<H> {
 ///
 /// Its `next` unwinds when the caller is cancelled. While the caller unwinds, and with
 /// [`Delivery::Error`](crate::Delivery::Error), it really waits.
+#[must_use = "nothing is waited for until it is iterated"]
 pub fn as_completed<H: Handle + Job>(handles: impl IntoIterator<Item = H>) -> AsCompleted<H> {
     AsCompleted {
         running: handles.into_iter().collect(),

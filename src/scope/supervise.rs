@@ -24,7 +24,9 @@ pub struct Supervisor<'scope, 'env: 'scope> {
 /// of that child returns, and if nobody joins it, what
 /// [`Config::on_unobserved`](crate::Config::on_unobserved) is told.
 ///
-/// A panic of the body cancels the children, as in a scope. A supervisor that
+/// A panic of the body cancels the children, as in a scope. A body that returns, be it
+/// an `Err`, cancels nobody: its children go on, and this waits for them; see
+/// [`try_supervise`]. What children return is told to nobody. A supervisor that
 /// serves for ever needs memory for its living children only.
 ///
 /// ```
@@ -64,6 +66,49 @@ pub fn supervise<'env, T>(
     }
 }
 
+/// Like [`supervise`], for a body that returns a `Result`: its error cancels the
+/// children, so that `?` leaves the whole, and is returned when they have ended.
+///
+/// What children return is theirs: an error of a child is what its `join` gives, and
+/// told to nobody else.
+///
+/// ```
+/// use greenroom::{park, run, try_supervise};
+///
+/// run(|| {
+///     let ended: Result<(), &str> = try_supervise(|s| {
+///         s.spawn(park); // is cancelled
+///         Err("no more clients")?;
+///         Ok(())
+///     });
+///     assert_eq!(ended, Err("no more clients"));
+/// });
+/// ```
+///
+/// # Errors
+///
+/// The body's.
+///
+/// # Panics
+///
+/// As [`supervise`].
+///
+/// # Cancellation
+///
+/// As [`supervise`].
+#[track_caller]
+pub fn try_supervise<'env, T, E>(
+    body: impl for<'scope> FnOnce(&'scope Supervisor<'scope, 'env>) -> Result<T, E>,
+) -> Result<T, E> {
+    supervise(|s| {
+        let result = body(s);
+        if result.is_err() {
+            s.ground.children().cancel();
+        }
+        result
+    })
+}
+
 impl<'scope> Supervisor<'scope, '_> {
     /// Starts a child; the caller goes on. As [`Scope::spawn`](crate::Scope::spawn).
     ///
@@ -76,8 +121,19 @@ impl<'scope> Supervisor<'scope, '_> {
         &'scope self,
         body: impl FnOnce() -> T + 'scope,
     ) -> SupervisedJoinHandle<'scope, T> {
+        self.spawn_at(Location::caller(), body)
+    }
+
+    /// [`spawn`](Self::spawn), on behalf of the code at `place`.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn spawn_at<T: 'scope>(
+        &'scope self,
+        place: &'static Location<'static>,
+        body: impl FnOnce() -> T + 'scope,
+    ) -> SupervisedJoinHandle<'scope, T> {
         self.ground
-            .spawn::<Plain, _>(Wish::default(), Location::caller(), body)
+            .spawn::<Plain, _>(Wish::default(), place, body)
             .map(SupervisedJoinHandle)
             .unwrap_or_else(|error| panic!("no stack for a task: {error}"))
     }

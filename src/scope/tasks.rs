@@ -57,8 +57,9 @@ pub(super) struct Ground<'scope> {
 ///
 /// A child that panics, and a body that does, cancel all others. When they have
 /// ended, the first panic goes on to the caller; later ones are told to
-/// [`Config::on_unobserved`](crate::Config::on_unobserved). A body that returns
-/// cancels nobody: the scope waits for its children. Children may spawn siblings.
+/// [`Config::on_unobserved`](crate::Config::on_unobserved). A body that returns, be it
+/// an `Err`, cancels nobody: the scope waits for its children. Where `?` is to end them,
+/// see [`try_scope`](crate::try_scope). Children may spawn siblings.
 ///
 /// Nothing outlives it, so this does not compile:
 ///
@@ -83,6 +84,8 @@ pub(super) struct Ground<'scope> {
 ///
 /// When the caller is cancelled, so are the children, at once. The scope waits for
 /// them, then goes on unwinding; a panic of one of them goes first.
+#[doc(alias = "nursery")]
+#[doc(alias = "TaskGroup")]
 #[inline]
 #[track_caller]
 pub fn scope<'env, T>(body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T) -> T {
@@ -202,7 +205,18 @@ impl<'scope> Scope<'scope, '_> {
         &'scope self,
         body: impl FnOnce() -> T + 'scope,
     ) -> ScopedJoinHandle<'scope, T> {
-        self.spawn_wish(Wish::default(), Location::caller(), body)
+        self.spawn_at(Location::caller(), body)
+    }
+
+    /// [`spawn`](Self::spawn), on behalf of the code at `place`.
+    #[inline(always)]
+    #[track_caller]
+    pub(super) fn spawn_at<T: 'scope>(
+        &'scope self,
+        place: &'static Location<'static>,
+        body: impl FnOnce() -> T + 'scope,
+    ) -> ScopedJoinHandle<'scope, T> {
+        self.spawn_wish(Wish::default(), place, body)
             .unwrap_or_else(|error| panic!("no stack for a task: {error}"))
     }
 

@@ -113,7 +113,17 @@ impl<'scope, E: fmt::Debug + 'scope> TryScope<'scope, '_, E> {
         &'scope self,
         body: impl FnOnce() -> Result<T, E> + 'scope,
     ) -> ScopedJoinHandle<'scope, T> {
-        self.spawn_wish(Wish::default(), Location::caller(), body)
+        self.spawn_at(Location::caller(), body)
+    }
+
+    /// [`spawn`](Self::spawn), on behalf of the code at `place`.
+    #[track_caller]
+    pub(super) fn spawn_at<T: 'scope>(
+        &'scope self,
+        place: &'static Location<'static>,
+        body: impl FnOnce() -> Result<T, E> + 'scope,
+    ) -> ScopedJoinHandle<'scope, T> {
+        self.spawn_wish(Wish::default(), place, body)
             .unwrap_or_else(|error| panic!("no stack for a task: {error}"))
     }
 

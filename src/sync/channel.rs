@@ -329,7 +329,9 @@ impl<T> Receiver<T> {
     /// Values as they come, waiting for each, until all senders are gone.
     ///
     /// It ends where [`recv`](Self::recv) gives an error: so also on a plain
-    /// thread when the channel is empty, and while the task unwinds.
+    /// thread when the channel is empty, while the task unwinds, and, with
+    /// [`Delivery::Error`](crate::Delivery::Error), when the task is cancelled. Where that
+    /// matters ask [`is_cancelled`](crate::is_cancelled) after the loop.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { receiver: self }
     }

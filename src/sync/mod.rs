@@ -18,5 +18,5 @@ pub use oneshot::{OneshotReceiver, OneshotSender, oneshot};
 pub(crate) mod arms {
     pub use super::event::EventArm;
     pub use super::oneshot::OneshotArm;
-    pub use super::select::{RecvArm, SendArm, receiver, send};
+    pub use super::select::{Receives, RecvArm, SendArm, Sends, receiver, send};
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::rc::Rc;
 
 use super::channel::{Receiver, Sender};
 use super::error::{RecvError, SendError, TryRecvError, TrySendError};
@@ -93,17 +94,82 @@ impl<T> fmt::Debug for SendArm<'_, T> {
     }
 }
 
+/// What leads to a receiver: the receiver itself, or references to it.
+#[doc(hidden)]
+pub trait Receives {
+    #[doc(hidden)]
+    type Value;
+    #[doc(hidden)]
+    fn receiver(&self) -> &Receiver<Self::Value>;
+}
+
+/// What leads to a sender.
+#[doc(hidden)]
+pub trait Sends {
+    #[doc(hidden)]
+    type Value;
+    #[doc(hidden)]
+    fn sender(&self) -> &Sender<Self::Value>;
+}
+
+impl<T> Receives for Receiver<T> {
+    type Value = T;
+
+    #[inline(always)]
+    fn receiver(&self) -> &Receiver<T> {
+        self
+    }
+}
+
+impl<T> Sends for Sender<T> {
+    type Value = T;
+
+    #[inline(always)]
+    fn sender(&self) -> &Sender<T> {
+        self
+    }
+}
+
+macro_rules! through {
+    ($($pointer:ty)*) => {$(
+        impl<R: Receives> Receives for $pointer {
+            type Value = R::Value;
+
+            #[inline(always)]
+            fn receiver(&self) -> &Receiver<R::Value> {
+                (**self).receiver()
+            }
+        }
+    )*};
+}
+
+macro_rules! through_for_senders {
+    ($($pointer:ty)*) => {$(
+        impl<S: Sends> Sends for $pointer {
+            type Value = S::Value;
+
+            #[inline(always)]
+            fn sender(&self) -> &Sender<S::Value> {
+                (**self).sender()
+            }
+        }
+    )*};
+}
+
+through! { &R &mut R Rc<R> Box<R> }
+through_for_senders! { &S &mut S Rc<S> Box<S> }
+
 /// The receiver of an arm `recv(receiver)`, however many references lead there.
 #[inline(always)]
-pub fn receiver<T>(receiver: &Receiver<T>) -> &Receiver<T> {
-    receiver
+pub fn receiver<R: Receives>(receiver: &R) -> &Receiver<R::Value> {
+    receiver.receiver()
 }
 
 /// The arm `send(sender, value)`, without the value.
 #[inline(always)]
-pub fn send<T>(sender: &Sender<T>) -> SendArm<'_, T> {
+pub fn send<S: Sends>(sender: &S) -> SendArm<'_, S::Value> {
     SendArm {
-        sender,
+        sender: sender.sender(),
         seat: Seat::new(),
         interrupted: Cell::new(false),
     }

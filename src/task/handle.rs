@@ -49,6 +49,11 @@ impl<T> JoinHandle<T> {
 
     /// Waits until the task has ended, and returns what it returned.
     ///
+    /// With a limit: `timeout(limit, || task.join())` lets the task run on when the
+    /// time is over; with [`cancel_on_drop`](Self::cancel_on_drop) before `join` it is
+    /// cancelled then; to keep the handle, wait with
+    /// [`wait_any`](crate::wait_any) or [`select!`](crate::select).
+    ///
     /// # Errors
     ///
     /// If the task panicked, or was cancelled.
@@ -112,6 +117,7 @@ impl<T> JoinHandle<T> {
     ///     assert!(task.join().unwrap_err().is_cancelled());
     /// });
     /// ```
+    #[doc(alias = "abort")]
     pub fn cancel(&self) {
         self.task.cancel();
     }
@@ -209,7 +215,7 @@ impl<T> CancelOnDrop<T> {
         }
     }
 
-    /// Waits until the task has ended. If this call unwinds the task runs on.
+    /// Waits until the task has ended. If this call unwinds, the task is cancelled.
     ///
     /// # Errors
     ///
@@ -219,8 +225,11 @@ impl<T> CancelOnDrop<T> {
     ///
     /// As [`JoinHandle::join`].
     #[track_caller]
-    pub fn join(self) -> Result<T, JoinError> {
-        self.detach().join()
+    pub fn join(mut self) -> Result<T, JoinError> {
+        match &mut self.0 {
+            Some(handle) => handle.take_result(),
+            None => unreachable!("it is taken only when self is"),
+        }
     }
 
     /// The handle without the cancelling.

@@ -34,6 +34,10 @@ use crate::scheduler::locals;
 /// });
 /// ```
 ///
+/// Tasks spawned inside do not see it, be they children of a scope or jobs of `gather`,
+/// unless [`Builder::inherit_locals`](crate::Builder::inherit_locals) says so: bind it
+/// anew in the child, or pass the value.
+///
 /// A value lives as long as the call of [`scope`](Self::scope), and the tasks that
 /// inherited it. On a plain thread the bindings are the thread's.
 ///
@@ -87,7 +91,9 @@ impl<T: 'static> LocalKey<T> {
     pub fn with<R>(&'static self, look: impl FnOnce(&T) -> R) -> R {
         match self.try_with(look) {
             Some(result) => result,
-            None => panic!("a task-local is not bound here: call it inside its `scope`"),
+            None => panic!(
+                "a task-local is not bound here: call it inside its `scope` (tasks spawned in there do not inherit it by themselves)"
+            ),
         }
     }
 

@@ -41,6 +41,9 @@ use report::{Record, Recorder};
 
 /// Runs `program` as the main task under a schedule, on the virtual clock.
 ///
+/// With settings of your own, do what it does: a [`Config`](crate::Config) with a
+/// [virtual clock](crate::Clock::virtual_) and a [schedule](crate::Config::schedule).
+///
 /// # Panics
 ///
 /// As [`Runtime::run`] does.
@@ -50,9 +53,10 @@ pub fn run<T>(schedule: impl Schedule + 'static, program: impl FnOnce() -> T) ->
     let record = Rc::new(RefCell::new(Record::default()));
     let recorder = Recorder::new(schedule, Rc::clone(&record));
     let config = Config::new().clock(clock.clone()).schedule(recorder);
-    let value = Runtime::with(config).run(program);
-    let record = record.take();
-    Report::new(value, record, clock.elapsed())
+    let mut runtime = Runtime::with(config);
+    let value = runtime.run(program);
+    let left_over = runtime.left_over();
+    Report::new(value, record.take(), clock.elapsed(), left_over)
 }
 
 /// How many stacks of coroutines and tasks are in use in this thread. For tests

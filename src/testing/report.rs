@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::id::TaskId;
-use crate::scheduler::{ReadyTask, Schedule};
+use crate::scheduler::{LeftOver, ReadyTask, Schedule};
 
 /// What a test run gave, and how it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,16 +18,18 @@ pub struct Report<T> {
     choices: Vec<u32>,
     overtakes: u64,
     elapsed: Duration,
+    left_over: LeftOver,
 }
 
 impl<T> Report<T> {
-    pub(super) fn new(value: T, record: Record, elapsed: Duration) -> Self {
+    pub(super) fn new(value: T, record: Record, elapsed: Duration, left_over: LeftOver) -> Self {
         Self {
             value,
             trace: record.trace,
             choices: record.choices,
             overtakes: record.overtakes,
             elapsed,
+            left_over,
         }
     }
 
@@ -66,6 +68,19 @@ impl<T> Report<T> {
     #[must_use]
     pub fn overtakes(&self) -> u64 {
         self.overtakes
+    }
+
+    /// What the runtime still had when all tasks had ended.
+    ///
+    /// ```
+    /// use greenroom::testing::{self, RoundRobin};
+    ///
+    /// let report = testing::run(RoundRobin, || greenroom::sleep(std::time::Duration::from_secs(1)));
+    /// assert!(report.left_over().is_nothing());
+    /// ```
+    #[must_use]
+    pub fn left_over(&self) -> LeftOver {
+        self.left_over
     }
 
     /// Virtual time from start to end.
