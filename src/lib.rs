@@ -80,13 +80,13 @@
 //! |---|---|
 //! | `yield_now` | always |
 //! | `checkpoint` | always |
-//! | `park`, `join` of any handle, `wait_any`, `wait_all`, `AsCompleted::next`, `Awaitable::wait`, `JoinSet::join_next` and its kin | if it has to wait |
+//! | `park`, `OneshotReceiver::recv`, `join` of any handle, `wait_any`, `wait_all`, `AsCompleted::next`, `Awaitable::wait`, `JoinSet::join_next` and its kin | if it has to wait |
 //! | the end of `scope`, `try_scope`, `supervise`; `spawn` into one with a limit; `spawn_started` | if it has to wait |
 //! | `gather` and its kin, `race`, `first_ok` | if there are any jobs |
 //! | `with` | if the body or `Close::close` does |
 //! | `timeout`, `shield`, `CancelScope::run`, a task-local's `scope` | if the body does |
 //! | `sleep`, `sleep_until`, `Timer::wait`, `Interval::tick` | always |
-//! | `Sender::send`, `Receiver::recv`, its iterators, `OneshotReceiver::recv`, `Event::wait`, `select!` | if it has to wait, and one of every 128 times |
+//! | `Sender::send`, `Receiver::recv`, its iterators, `Event::wait`, `select!` | if it has to wait, and one of every 128 times |
 //! | `accept`, `connect`, `read`, `write`, `peek` and what is made of them | if it has to wait, and one of every 128 times |
 //! | `Iterator::next` of a generator, `Coroutine::resume` | if the body does one of the above |
 //!
@@ -235,7 +235,7 @@ pub mod __private {
     #[cfg(feature = "net")]
     pub use crate::net::arms::{Readable, ReadyArm, Watch, Watched, Writable};
     pub use crate::scheduler::select::{Arm, Entry};
-    pub use crate::select::{Turn, Wait, into_arm};
+    pub use crate::select::{Turn, Wait, done, into_arm};
     #[cfg(feature = "sync")]
     pub use crate::sync::arms::{
         EventArm, OneshotArm, Receives, RecvArm, SendArm, Sends, receiver, send,

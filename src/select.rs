@@ -58,6 +58,11 @@ impl<S: Selectable> fmt::Debug for Wait<S> {
     }
 }
 
+/// The arms are done with.
+#[doc(hidden)]
+#[inline(always)]
+pub fn done<T>(_arms: T) {}
+
 /// Makes an arm of what is waited for.
 #[doc(hidden)]
 #[inline(always)]
@@ -149,7 +154,7 @@ impl<S: Selectable> Arm for Wait<S> {
 /// | `default` | no other arm is ready at once | |
 /// | `default(duration)` | no other arm is ready for so long | |
 ///
-/// `-> pattern` may be left out; after a body that is no block there is a comma. Where several arms are ready at once, the one to
+/// Up to twenty arms; more need a larger `recursion_limit`. `-> pattern` may be left out; after a body that is no block there is a comma. Where several arms are ready at once, the one to
 /// be looked at first is another each time, in an order that depends on the runtime
 /// alone, so no arm starves another; [`select_biased!`](crate::select_biased) takes
 /// the first in written order. Expressions of sockets, receivers and handles are
@@ -358,7 +363,7 @@ macro_rules! __select {
         }
     };
     (@branches $chosen:ident $number:tt [$($all:ident)+] [] ($default:expr)) => {{
-        ::core::mem::drop(($($all,)+));
+        $crate::__private::done(($($all,)+));
         $default
     }};
     (@branches $chosen:ident $number:tt $all:tt [] ()) => {
@@ -367,14 +372,14 @@ macro_rules! __select {
 
     (@run $arm:ident [$($all:ident)+] (wait $made:tt ($pattern:pat)) $body:expr) => {{
         let output = $arm.finish();
-        ::core::mem::drop(($($all,)+));
+        $crate::__private::done(($($all,)+));
         let $pattern = output;
         $body
     }};
     (@run $arm:ident [$($all:ident)+] (send $sender:tt ($value:expr) ($pattern:pat)) $body:expr) => {{
         let value = $value;
         let output = $arm.finish(value);
-        ::core::mem::drop(($($all,)+));
+        $crate::__private::done(($($all,)+));
         let $pattern = output;
         $body
     }};

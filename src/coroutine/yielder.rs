@@ -120,7 +120,14 @@ impl<In, Out> Yielder<In, Out> {
     pub fn try_yield(&self, value: Out) -> Result<In, Thrown> {
         match self.exchange(value) {
             Resumed::Value(value) => Ok(value),
-            Resumed::Thrown(thrown) => Err(thrown),
+            Resumed::Thrown(thrown) => {
+                // It is caught, so nothing unwinds for it. Who unwinds meanwhile is
+                // somebody else.
+                // SAFETY: a yielder lives on the stack of its coroutine, below the record.
+                let attention = &unsafe { self.header.as_ref() }.attention;
+                attention.set(attention.get() & !SIGNAL);
+                Err(thrown)
+            }
             Resumed::Close => self.unwind(),
         }
     }

@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::ptr;
 
@@ -210,13 +211,14 @@ impl Children {
             unreachable!("a scope lives in a task");
         };
         self.wait_for_place(task);
+        let place_taken = PlaceTaken(self);
         // SAFETY: the caller's duty: the scope is closed when all have ended.
         match unsafe { core.spawn::<K, F>(wish, Use::Task, place, true, Some(self), body) } {
-            Ok(slot) => Ok(core.key(slot)),
-            Err(error) => {
-                self.give_places();
-                Err(error)
+            Ok(slot) => {
+                let _for_good = ManuallyDrop::new(place_taken);
+                Ok(core.key(slot))
             }
+            Err(error) => Err(error),
         }
     }
 
@@ -252,6 +254,15 @@ impl Children {
             cursor = child.siblings.next.get();
             Some(child)
         })
+    }
+}
+
+/// A place below the limit. Dropped, it is free again: the spawn has failed.
+struct PlaceTaken<'a>(&'a Children);
+
+impl Drop for PlaceTaken<'_> {
+    fn drop(&mut self) {
+        self.0.give_places();
     }
 }
 

@@ -227,6 +227,17 @@ impl<T> WaitQueue<T> {
         None
     }
 
+    /// Takes out the first who has something in hand: no call that waits in several.
+    pub(crate) fn pop_holder(&self) -> Option<Waiter<'_, T>> {
+        let node = self.find(|node| node.selection.get().is_null())?;
+        // SAFETY: it is linked here.
+        unsafe { self.unlink(node) };
+        Some(Waiter {
+            node,
+            queue: PhantomData,
+        })
+    }
+
     /// The first node in the queue of which `wanted` says so.
     fn find(&self, wanted: impl Fn(&Node<T>) -> bool) -> Option<&Node<T>> {
         let tail = self.tail.get();

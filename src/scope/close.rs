@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use crate::scheduler::frame::{self, Exit, Terms};
-use crate::scheduler::{Delivery, park, spawn};
+use crate::scheduler::{Delivery, TaskRef, park, spawn};
 
 /// How long closing may take where nobody says.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -104,7 +104,10 @@ pub fn with<C: Close, T, E: From<C::Error>>(
     let tell = |error: C::Error| spawn::tell_unobserved(task, Box::new(format!("{error:?}")));
     match (result, closed) {
         (Ok(result), Exit::Returned(closed)) => finish(result, closed, tell),
-        (Ok(_), Exit::Caught) => panic!("closing was unwound when its time was over"),
+        (Ok(result), Exit::Caught) => {
+            tell_late(task);
+            result
+        }
         (Ok(_), Exit::Unwinds(payload)) => frame::go_on(payload),
         (Err(payload), Exit::Returned(closed)) => {
             if let Err(error) = closed {
@@ -112,12 +115,22 @@ pub fn with<C: Close, T, E: From<C::Error>>(
             }
             frame::go_on(payload)
         }
-        (Err(payload), Exit::Caught) => frame::go_on(payload),
+        (Err(payload), Exit::Caught) => {
+            tell_late(task);
+            frame::go_on(payload)
+        }
         (Err(payload), Exit::Unwinds(second)) => {
             spawn::tell_unobserved(task, second);
             frame::go_on(payload)
         }
     }
+}
+
+/// Closing had to be unwound when its time was over: a child without a result cannot
+/// be an error of its own.
+fn tell_late(task: TaskRef) {
+    let late = String::from("closing was cut short: its time was over");
+    spawn::tell_unobserved(task, Box::new(late));
 }
 
 /// What a body that returned and a closing that did come to.

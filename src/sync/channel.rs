@@ -158,6 +158,13 @@ impl<T> Channel<T> {
         self.buffer.borrow().is_empty() && self.sending.is_empty() && self.senders.get() > 0
     }
 
+    /// Takes the value of a sender behind those that have none yet.
+    #[cold]
+    fn take_behind(&self) -> Result<T, TryRecvError> {
+        let value = self.sending.pop_holder().and_then(|sender| sender.take());
+        value.ok_or(TryRecvError::Empty)
+    }
+
     /// Whether a sender may pass those who wait before it: they wait to receive as
     /// well, and cannot send to themselves.
     #[cold]
@@ -316,14 +323,20 @@ impl<T> Receiver<T> {
 
     /// Takes the next value if there is one. Never waits.
     ///
-    /// A [`select!`](crate::select) that waits to send has no value yet.
+    /// A [`select!`](crate::select) that waits to send has no value yet, and is passed
+    /// over.
     ///
     /// # Errors
     ///
     /// If there is none, or there will be none because all senders are gone.
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.channel.try_recv()
+        match self.channel.try_recv() {
+            Err(TryRecvError::Empty) if !self.channel.sending.is_empty() => {
+                self.channel.take_behind()
+            }
+            result => result,
+        }
     }
 
     /// Values as they come, waiting for each, until all senders are gone.

@@ -63,6 +63,10 @@ pub fn run<T>(main: impl FnOnce() -> T) -> T {
 ///
 /// If all tasks wait and nothing can wake one, or the main task could not be made.
 ///
+/// After a deadlock every task is cancelled. Where one waits in a
+/// [`shield`](crate::shield), or with [`Delivery::Error`](crate::Delivery::Error) in a
+/// call that cannot fail, that ends nothing: the process aborts with both reports.
+///
 /// # Panics
 ///
 /// With `main`'s own panic, and inside a runtime.
