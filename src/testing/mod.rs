@@ -41,7 +41,7 @@ use report::{Record, Recorder};
 
 /// Runs `program` as the main task under a schedule, on the virtual clock.
 ///
-/// With settings of your own, do what it does: a [`Config`](crate::Config) with a
+/// With settings of your own, do what it does: a [`Config`] with a
 /// [virtual clock](crate::Clock::virtual_) and a [schedule](crate::Config::schedule).
 ///
 /// # Panics
