@@ -92,8 +92,8 @@ impl<S: Selectable> Arm for Wait<S> {
         self.0.enter(entry)
     }
 
-    fn leave(&self, chosen: bool) {
-        self.0.leave(chosen);
+    fn leave(&self) {
+        self.0.leave();
     }
 
     fn take_given(&self) {
@@ -102,6 +102,14 @@ impl<S: Selectable> Arm for Wait<S> {
 
     fn deadline(&self) -> Option<Instant> {
         self.0.deadline()
+    }
+
+    fn line(&self) -> *const () {
+        self.0.line()
+    }
+
+    fn give_way(&self) {
+        self.0.give_way();
     }
 
     fn is_last(&self) -> bool {
@@ -171,7 +179,7 @@ impl<S: Selectable> Arm for Wait<S> {
 /// others run.
 ///
 /// The value of a chosen `send` should be there soon: until it is, those who wait
-/// behind it to send wait on. If evaluating it lets others run, and the receiver it
+/// behind this call to send wait on. If evaluating it lets others run, and the receiver it
 /// was for is gone then, it waits for another. Until it is chosen it has no value: `try_recv`, and a
 /// `select!` with a `default`, find nothing there.
 ///

@@ -217,7 +217,7 @@ impl Arm for TimerArm {
         true
     }
 
-    fn leave(&self, _chosen: bool) {}
+    fn leave(&self) {}
 
     fn deadline(&self) -> Option<Instant> {
         Some(self.deadline)

@@ -175,7 +175,7 @@ impl<S: AsFd> Arm for ReadyArm<'_, S> {
         true
     }
 
-    fn leave(&self, _chosen: bool) {
+    fn leave(&self) {
         self.watching.leave();
     }
 

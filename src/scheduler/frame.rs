@@ -342,13 +342,23 @@ fn refresh_one(task: TaskRef, first: *const Frame, work: &mut Vec<TaskRef>) {
         Some(outer) => (outer.effective.get(), outer.earliest.get()),
         None => (state.requested.get(), Instant::NEVER),
     };
+    let mut why = outside.then(|| {
+        let outer = at(first).map_or(ptr::null(), |frame| frame.outer.get());
+        cause_from(task, outer)
+    });
     let mut cursor = first;
     while let Some(frame) = at(cursor) {
         let own = frame.cause.get();
+        if frame.shield {
+            why = None;
+        }
+        if let (Some(cause), None) = (own, &why) {
+            why = Some((cause, frame.reason.borrow().clone()));
+        }
         outside = own.is_some() || (!frame.shield && outside);
         if outside && !frame.effective.replace(true) {
             if let Some(children) = children_at(frame.children.get()) {
-                children.note_cancelled(cause_from(task, cursor));
+                children.note_cancelled(why.clone().unwrap_or((Cause::Asked, None)));
                 children.for_each(|child| work.push(child));
             }
         }

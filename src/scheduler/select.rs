@@ -15,6 +15,7 @@
 #![expect(unsafe_code, reason = "seats are linked by pointer")]
 
 use std::cell::Cell;
+use std::ptr;
 use std::rc::Rc;
 
 use super::header::{TaskRef, WaitReason};
@@ -90,9 +91,17 @@ pub trait Arm: sealed::Sealed {
     /// Whether it is to be polled again, because it may be ready since.
     fn enter<'a>(&'a self, entry: Entry<'a>) -> bool;
 
-    /// Leaves its seat, if it has one. `chosen` says that it is what the selection
-    /// has come to.
-    fn leave(&self, chosen: bool);
+    /// Leaves its seat, if it has one.
+    fn leave(&self);
+
+    /// What it waits in line for, if others wait behind it: the same for arms that
+    /// wait for the same.
+    fn line(&self) -> *const () {
+        ptr::null()
+    }
+
+    /// It has not been chosen, nor has another in its line: those behind it may go on.
+    fn give_way(&self) {}
 
     /// It was decided: takes what it was given. Called before `leave`.
     fn take_given(&self) {}
@@ -155,9 +164,16 @@ struct Leaving<'a> {
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
+        for arm in self.arms {
+            arm.leave();
+        }
         let chosen = self.selection.decided.get();
-        for (number, arm) in self.arms.iter().enumerate() {
-            arm.leave(chosen == Some(number));
+        let kept = chosen.map_or(ptr::null(), |arm| self.arms[arm].line());
+        for arm in self.arms {
+            let line = arm.line();
+            if !line.is_null() && line != kept {
+                arm.give_way();
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use super::tasks::no_result;
 use crate::scheduler::park::{Patience, Seat, WaitQueue};
 use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{self, Arm, Entry};
-use crate::scheduler::{Cancelled, WaitReason, frame};
+use crate::scheduler::{Cancelled, WaitReason, frame, park, spawn};
 use crate::task::select::{Handle, Key};
 
 type Payload = Box<dyn Any + Send>;
@@ -48,6 +48,15 @@ impl<T> Runner<'_, T> {
             Ok(Some(value)) => self.0.win(Ok(value)),
             Err(payload) if payload.is::<Cancelled>() || self.0.is_won() => resume_unwind(payload),
             Err(payload) => self.0.win(Err(payload)),
+        }
+    }
+}
+
+impl<T> Drop for Finish<T> {
+    fn drop(&mut self) {
+        // The caller was cancelled, and nobody has seen it.
+        if let (Some(Err(payload)), Some(task)) = (self.winner.take(), park::current()) {
+            spawn::tell_unobserved(task, payload);
         }
     }
 }
@@ -232,7 +241,7 @@ impl<H: Handle> Arm for Watcher<'_, H> {
         entry.sit(key.joiners(), &self.seat)
     }
 
-    fn leave(&self, _chosen: bool) {
+    fn leave(&self) {
         self.seat.leave();
     }
 }

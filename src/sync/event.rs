@@ -226,7 +226,7 @@ impl Arm for EventArm<'_> {
         entry.sit(&self.event.waiting, &self.seat)
     }
 
-    fn leave(&self, _chosen: bool) {
+    fn leave(&self) {
         self.seat.leave();
     }
 }

@@ -300,7 +300,7 @@ impl<T> Arm for OneshotArm<'_, T> {
         entry.sit(&self.receiver.shot.receiving, &self.seat)
     }
 
-    fn leave(&self, _chosen: bool) {
+    fn leave(&self) {
         self.seat.leave();
     }
 

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::ptr;
 use std::rc::Rc;
 
 use super::channel::{Receiver, Sender};
@@ -67,7 +68,7 @@ impl<T> Arm for RecvArm<'_, T> {
         entry.sit(&self.receiver.channel.receiving, &self.seat)
     }
 
-    fn leave(&self, _chosen: bool) {
+    fn leave(&self) {
         self.seat.leave();
     }
 
@@ -223,12 +224,16 @@ impl<T> Arm for SendArm<'_, T> {
         true
     }
 
-    fn leave(&self, chosen: bool) {
+    fn leave(&self) {
         self.seat.leave();
-        if !chosen {
-            // Nobody is to wait behind a place that is given up.
-            self.sender.channel.settle();
-        }
+    }
+
+    fn line(&self) -> *const () {
+        ptr::from_ref(&*self.sender.channel).cast()
+    }
+
+    fn give_way(&self) {
+        self.sender.channel.settle();
     }
 
     fn interrupt(&self) -> bool {

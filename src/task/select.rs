@@ -54,7 +54,7 @@ impl<H: Handle> Arm for JoinArm<'_, H> {
         entry.sit(self.handle.key().0.joiners(), &self.seat)
     }
 
-    fn leave(&self, _chosen: bool) {
+    fn leave(&self) {
         self.seat.leave();
     }
 }
