@@ -9,7 +9,6 @@ use std::fmt;
 use crate::scheduler::park;
 use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{self, Arm, Entry, Selectable};
-use crate::timer::Instant;
 
 /// What the expansion of `select!` calls.
 #[doc(hidden)]
@@ -98,10 +97,6 @@ impl<S: Selectable> Arm for Wait<S> {
 
     fn take_given(&self) {
         self.0.take_given();
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.0.deadline()
     }
 
     fn line(&self) -> *const () {

@@ -212,16 +212,13 @@ impl Arm for TimerArm {
         self.asked.get() && self.deadline <= Instant::now()
     }
 
-    fn enter<'a>(&'a self, _entry: Entry<'a>) -> bool {
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
+        entry.until(self.deadline);
         self.asked.set(true);
         true
     }
 
     fn leave(&self) {}
-
-    fn deadline(&self) -> Option<Instant> {
-        Some(self.deadline)
-    }
 
     fn is_last(&self) -> bool {
         self.is_default

@@ -29,6 +29,10 @@ use crate::timer::Instant;
 pub(crate) struct Selection {
     task: TaskRef,
     decided: Cell<Option<usize>>,
+    /// When the first of its arms will be ready because of the time.
+    earliest: Cell<Instant>,
+    /// Whether others may wait in line behind one of its arms.
+    has_lines: Cell<bool>,
 }
 
 impl Selection {
@@ -61,6 +65,17 @@ impl<'a> Entry<'a> {
     /// The task that waits.
     pub(crate) fn task(&self) -> TaskRef {
         self.selection.task
+    }
+
+    /// The arm will be ready at this moment, and is to be asked then.
+    pub(crate) fn until(&self, deadline: Instant) {
+        let earliest = self.selection.earliest.get();
+        self.selection.earliest.set(earliest.min(deadline));
+    }
+
+    /// Others may wait in line behind the arm.
+    pub(crate) fn in_line(&self) {
+        self.selection.has_lines.set(true);
     }
 
     /// Takes a seat at the end of a queue. There is no need to ask again.
@@ -105,11 +120,6 @@ pub trait Arm: sealed::Sealed {
 
     /// It was decided: takes what it was given. Called before `leave`.
     fn take_given(&self) {}
-
-    /// When a `poll` will say yes because of the time.
-    fn deadline(&self) -> Option<Instant> {
-        None
-    }
 
     /// Whether it counts only where no other arm is ready.
     fn is_last(&self) -> bool {
@@ -167,6 +177,9 @@ impl Drop for Leaving<'_> {
         for arm in self.arms {
             arm.leave();
         }
+        if !self.selection.has_lines.get() {
+            return;
+        }
         let chosen = self.selection.decided.get();
         let kept = chosen.map_or(ptr::null(), |arm| self.arms[arm].line());
         for arm in self.arms {
@@ -190,15 +203,15 @@ pub(crate) fn wait<'a>(task: TaskRef, start: usize, arms: &'a [&'a dyn Arm]) -> 
     let selection = Selection {
         task,
         decided: Cell::new(None),
+        earliest: Cell::new(Instant::NEVER),
+        has_lines: Cell::new(false),
     };
     wait_in(&selection, start, arms)
 }
 
 fn wait_in(selection: &Selection, start: usize, arms: &[&dyn Arm]) -> usize {
     let task = selection.task;
-    let deadline = arms.iter().filter_map(|arm| arm.deadline()).min();
     let sleep = Sleep::new(task);
-    let _timer = deadline.map(|deadline| sleep.register(task.core(), deadline));
     let _leaving = Leaving { selection, arms };
     let mut again = false;
     for (number, arm) in arms.iter().enumerate() {
@@ -207,6 +220,8 @@ fn wait_in(selection: &Selection, start: usize, arms: &[&dyn Arm]) -> usize {
             arm: number,
         });
     }
+    let deadline = selection.earliest.get();
+    let _timer = (deadline != Instant::NEVER).then(|| sleep.register(task.core(), deadline));
     loop {
         if again {
             if let Some(arm) = poll_all(selection, start, arms) {

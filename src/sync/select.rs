@@ -219,6 +219,7 @@ impl<T> Arm for SendArm<'_, T> {
     }
 
     fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
+        entry.in_line();
         let _poll_again = entry.sit(&self.sender.channel.sending, &self.seat);
         // As a receiver it may have become one that others may pass.
         true
