@@ -116,6 +116,7 @@ impl Children {
     #[inline(always)]
     pub(super) fn adopt(&self, child: TaskRef) {
         child.siblings.parent.set(self);
+        child.special.set(true);
         child.cancel.delivery.set(self.frame.delivery());
         if self.frame.is_effective() {
             child.cancel.requested.set(true);

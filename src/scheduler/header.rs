@@ -107,6 +107,9 @@ pub(crate) struct Header {
     pub(super) siblings: Siblings,
     /// What `task_local!` holds for it.
     pub(super) locals: Cell<Option<Rc<Binding>>>,
+    /// Whether its end is more than that of a plain task: it belongs to a scope, has
+    /// inherited task-locals, or somebody watches.
+    pub(super) special: Cell<bool>,
     /// The record of its stack.
     pub(super) stack: NonNull<StackHeader>,
     pub(super) waiting: Cell<WaitReason>,

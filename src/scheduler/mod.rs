@@ -149,12 +149,11 @@ impl Core {
         loop {
             while let Some(task) = current::driven(Core::next_ready) {
                 step(task);
-                if cfg!(panic = "abort") && self.stopping.get() {
-                    // Nothing can be unwound: what is left stays as it is.
+                if self.is_left() {
                     return Ok(());
                 }
             }
-            if self.table.live() == 0 {
+            if self.table.live() == 0 || self.is_left() {
                 return Ok(());
             }
             if !self.wait_outside() {
@@ -167,9 +166,10 @@ impl Core {
     fn turn(&self) {
         self.look_outside();
         for _ in 0..self.queue.len() {
-            match self.next_ready() {
-                Some(task) => step(task),
-                None => return,
+            if self.hook.is_some() {
+                self.step_watched();
+            } else if let Some(task) = self.next_ready() {
+                step(task);
             }
         }
     }
@@ -187,9 +187,6 @@ impl Core {
     #[inline(always)]
     fn count_step(&self) {
         self.current.set(None);
-        if self.is_watched {
-            self.tell_out();
-        }
         match self.countdown.get() {
             0 | 1 => {
                 self.countdown.set(self.config.event_interval);
@@ -202,11 +199,45 @@ impl Core {
     /// [`next_ready`](Self::next_ready) where somebody watches or decides.
     #[cold]
     fn next_watched(&self) -> Option<TaskRef> {
+        if self.hook.is_none() {
+            return self.choose_next();
+        }
+        // The steps are taken here, all of them: so that the loop itself has nothing
+        // to ask of a hook that is hardly ever there.
+        while self.step_watched() {
+            if self.is_left() {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Who is next by the schedule, or by the queue.
+    fn choose_next(&self) -> Option<TaskRef> {
         if self.policy.borrow().is_some() {
             self.ask_policy()
         } else {
             self.queue.pop()
         }
+    }
+
+    /// Steps the next task with the hook told of it, if one is ready.
+    fn step_watched(&self) -> bool {
+        let Some(task) = self.choose_next() else {
+            return false;
+        };
+        // While it still counts as queued, and is not yet current: the hook may wake
+        // it, and must not wait in its name.
+        self.tell_in(task);
+        step(task);
+        self.tell_out();
+        true
+    }
+
+    /// Whether what is left stays as it is: nothing can be unwound.
+    #[inline(always)]
+    fn is_left(&self) -> bool {
+        cfg!(panic = "abort") && self.stopping.get()
     }
 
     fn ask_policy(&self) -> Option<TaskRef> {
@@ -411,11 +442,6 @@ impl Core {
 #[inline(always)]
 fn step(task: TaskRef) {
     current::driven(|core| {
-        if core.is_watched {
-            // While it still counts as queued, and is not yet current: the hook may
-            // wake it, and must not wait in its name.
-            core.tell_in(task);
-        }
         task.queued.set(false);
         core.current.set(Some(task));
         core.budget.set(core.config.budget);

@@ -169,6 +169,7 @@ impl Core {
             cancel: CancelState::new(parent.is_none() && self.stopping.get(), delivery),
             siblings: Siblings::none(),
             locals: Cell::new(None),
+            special: Cell::new(self.is_watched),
             stack: stack.header(),
             waiting: Cell::new(WaitReason::Nothing),
             since: Cell::new(Instant::NEVER),
@@ -196,6 +197,7 @@ impl Core {
         }
         if wish.inherit {
             task.locals.set(locals::current());
+            task.special.set(true);
         }
         task.wake();
         Ok(slot)
@@ -222,11 +224,23 @@ fn run_body<K: Kind<F>, F>(task: TaskRef, body: F) -> Ending<K::Value> {
     }
 }
 
-/// Stores the ending of a task. Where nobody wants it, it is dropped here: still
-/// in the task, which may wait in a destructor.
+/// What a task does last.
 #[inline(always)]
-fn conclude<T>(task: TaskRef, mut ending: Ending<T>) {
-    let table = &task.core().table;
+fn conclude<T>(task: TaskRef, ending: Ending<T>) {
+    if task.special.get() {
+        conclude_special(task, ending);
+    } else {
+        store(task, ending);
+    }
+    if task.queued.get() {
+        // It must not be found there when it is gone.
+        task.core().queue.remove(task);
+    }
+}
+
+/// [`conclude`] for a task that belongs to a scope, has task-locals, or is watched.
+#[inline(never)]
+fn conclude_special<T>(task: TaskRef, mut ending: Ending<T>) {
     let parent = frame::children_at(task.siblings.parent());
     if let Some(bindings) = task.locals.take() {
         locals::let_go(bindings);
@@ -236,20 +250,24 @@ fn conclude<T>(task: TaskRef, mut ending: Ending<T>) {
             hand_in(task, parent, &mut ending);
         }
     }
+    store(task, ending);
+    if let Some(parent) = parent {
+        parent.leave(task);
+    }
+    task.core().note_end();
+}
+
+/// Stores the ending of a task. Where nobody wants it, it is dropped here: still
+/// in the task, which may wait in a destructor.
+#[inline(always)]
+fn store<T>(task: TaskRef, ending: Ending<T>) {
+    let table = &task.core().table;
     if task.slot.is_wanted() {
         table.finish(task.slot, ending);
     } else {
         discard(task, ending);
         table.finish_unwanted(task.slot);
     }
-    if let Some(parent) = parent {
-        parent.leave(task);
-    }
-    if task.queued.get() {
-        // It must not be found there when it is gone.
-        task.core().queue.remove(task);
-    }
-    task.core().note_end();
 }
 
 /// Makes the panic of a child that of its scope. The first cancels the others;

@@ -47,7 +47,7 @@ struct Node<T> {
     /// The call that waits in several queues at once; null for one that does not.
     selection: Cell<*const Selection>,
     /// Which of that call's arms this is.
-    arm: Cell<usize>,
+    arm: Cell<MaybeUninit<usize>>,
 }
 
 /// What a wait does when its task is unwinding and so nothing may be thrown.
@@ -418,7 +418,7 @@ impl<T> Node<T> {
             task,
             hand: Cell::new(hand),
             selection: Cell::new(ptr::null()),
-            arm: Cell::new(0),
+            arm: Cell::new(MaybeUninit::uninit()),
         }
     }
 
@@ -440,7 +440,8 @@ impl<T> Node<T> {
     #[cold]
     fn decide(&self) -> bool {
         self.selection()
-            .is_some_and(|selection| selection.decide(self.arm.get()))
+            // SAFETY: a node of a selection has its arm: see `Seat::take`.
+            .is_some_and(|selection| selection.decide(unsafe { self.arm.get().assume_init() }))
     }
 }
 
@@ -499,7 +500,7 @@ impl<T> Seat<T> {
         assert!(!self.taken.get(), "an arm has one place at a time");
         let node = Node::new(queue, selection.task(), None);
         node.selection.set(selection);
-        node.arm.set(arm);
+        node.arm.set(MaybeUninit::new(arm));
         let place = self.node.get().cast::<Node<T>>();
         // SAFETY: it is not linked, so nobody looks at it.
         unsafe { place.write(node) };
