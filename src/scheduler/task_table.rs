@@ -16,6 +16,7 @@ use std::rc::Rc;
 
 use super::header::TaskRef;
 use super::wait_queue::WaitQueue;
+use crate::error::JoinError;
 use crate::id::TaskId;
 
 const CHUNK: u32 = 256;
@@ -31,6 +32,18 @@ pub(crate) enum Ending<T> {
     /// With what, and the task's name.
     Panicked(Panic, Option<Rc<str>>),
     Cancelled,
+}
+
+impl<T> Ending<T> {
+    /// What a handle's `join` gives.
+    #[inline(always)]
+    pub(crate) fn into_result(self) -> Result<T, JoinError> {
+        match self {
+            Self::Returned(value) => Ok(value),
+            Self::Panicked(payload, _) => Err(JoinError::panicked(payload)),
+            Self::Cancelled => Err(JoinError::cancelled()),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -205,7 +205,6 @@ mod handle {
     use crate::awaitable::Awaitable;
     use crate::error::JoinError;
     use crate::id::TaskId;
-    use crate::scheduler::Ending;
     use crate::scheduler::select::Selectable;
     use crate::task::select::{Handle, JoinArm, Key};
 
@@ -227,7 +226,7 @@ mod handle {
         #[inline(always)]
         #[track_caller]
         pub fn join(self) -> Result<T, JoinError> {
-            result(self.0.join())
+            self.0.join().into_result()
         }
 
         /// Cancels the child.
@@ -264,16 +263,7 @@ mod handle {
 
         #[track_caller]
         fn finish(arm: &mut Self::Arm) -> Self::Output {
-            result(arm.handle.0.take())
-        }
-    }
-
-    /// An ending as `join` gives it.
-    fn result<T>(ending: Ending<T>) -> Result<T, JoinError> {
-        match ending {
-            Ending::Returned(value) => Ok(value),
-            Ending::Panicked(payload, _) => Err(JoinError::panicked(payload)),
-            Ending::Cancelled => Err(JoinError::cancelled()),
+            arm.handle.0.take().into_result()
         }
     }
 

@@ -338,11 +338,7 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// Unwinds when the caller was cancelled, which the failure of a child does.
     #[track_caller]
     pub fn try_join(self) -> Result<T, JoinError> {
-        match self.0.join() {
-            Ending::Returned(value) => Ok(value),
-            Ending::Panicked(payload, _) => Err(JoinError::panicked(payload)),
-            Ending::Cancelled => Err(JoinError::cancelled()),
-        }
+        self.0.join().into_result()
     }
 
     /// Cancels the child. That is no failure of the scope.

@@ -14,7 +14,6 @@ use super::select::{Handle, JoinArm, Key};
 use crate::awaitable::Awaitable;
 use crate::error::JoinError;
 use crate::id::TaskId;
-use crate::scheduler::Ending;
 use crate::scheduler::select::Selectable;
 use crate::scheduler::spawn::{TaskKey, TaskName};
 
@@ -79,22 +78,14 @@ impl<T> JoinHandle<T> {
         // the only handle.
         let ending = unsafe { self.task.join::<T>() };
         self.let_go();
-        match ending {
-            Ending::Returned(value) => Ok(value),
-            Ending::Panicked(payload, _) => Err(JoinError::panicked(payload)),
-            Ending::Cancelled => Err(JoinError::cancelled()),
-        }
+        ending.into_result()
     }
 
     /// What the task, which has ended, returned. Once.
     #[track_caller]
     pub(super) fn take_result(&mut self) -> Result<T, JoinError> {
         // SAFETY: as in `join`; a second time it panics.
-        match unsafe { self.task.join::<T>() } {
-            Ending::Returned(value) => Ok(value),
-            Ending::Panicked(payload, _) => Err(JoinError::panicked(payload)),
-            Ending::Cancelled => Err(JoinError::cancelled()),
-        }
+        unsafe { self.task.join::<T>() }.into_result()
     }
 
     /// Drops the handle of a task whose ending was taken.
