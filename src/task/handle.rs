@@ -76,9 +76,9 @@ impl<T> JoinHandle<T> {
     pub fn join(self) -> Result<T, JoinError> {
         // SAFETY: `spawn` made the task with this result type, and `join` takes
         // the only handle.
-        let ending = unsafe { self.task.join::<T>() };
+        let result = unsafe { self.task.join::<T>() }.into_result();
         self.let_go();
-        ending.into_result()
+        result
     }
 
     /// What the task, which has ended, returned. Once.
