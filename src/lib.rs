@@ -211,7 +211,7 @@ pub use {
     scheduler::select::Selectable,
     scheduler::{
         Cancelled, Config, DEFAULT_MAIN_STACK_SIZE, Deadlock, Delivery, LeftOver, ReadyTask,
-        RunError, Runtime, Schedule, StuckTask, Switch, TaskInfo, Turn, Unobserved,
+        RunError, Runtime, Schedule, StuckTask, Switch, TaskInfo, Turn, Unobserved, WaitCycle,
     },
     scope::{
         AsCompleted, CancelScope, CancelScopeBuilder, Close, Elapsed, Gather, Job, Scope,

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use super::current;
 use super::frame::{self, Cause, Frame};
 use super::header::TaskRef;
+use super::park::Patience;
 use crate::panic::fatal;
 use crate::timer::{Instant, TimerKey};
 
@@ -291,6 +292,25 @@ pub(crate) fn without_switching<T>(task: TaskRef, body: impl FnOnce() -> T) -> T
     let _forbidden = Forbidden(task);
     let _mark = frame::mark(task);
     body()
+}
+
+/// Whether a wait of the running task is to be given up now: the task was cancelled,
+/// and either it can be thrown into, or the call can fail.
+pub(super) fn ends_wait(task: TaskRef, patience: Patience) -> bool {
+    if !task.cancel.pending() {
+        return false;
+    }
+    let thrown = !is_unwinding(task) && frame::delivery(task) == Delivery::Unwind;
+    thrown || patience == Patience::Fails
+}
+
+/// Panics if the running task must not switch: for calls that do something else first.
+#[inline]
+#[track_caller]
+pub(super) fn may_switch(task: TaskRef) {
+    if task.cancel.must_not_switch() {
+        refuse_switch(task);
+    }
 }
 
 /// A task is about to switch, and there is something to do first.

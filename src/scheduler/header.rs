@@ -21,6 +21,7 @@ use std::rc::Rc;
 use super::Core;
 use super::cancel::CancelState;
 use super::children::Siblings;
+use super::holders::{Owner, Owners};
 use super::locals::Binding;
 use super::task_table::SlotRef;
 use crate::coroutine::fiber::{Fiber, Suspender};
@@ -38,8 +39,8 @@ pub(crate) enum WaitReason {
     Unpark,
     /// A moment.
     Sleep(Instant),
-    /// Another task's end.
-    Join(TaskId),
+    /// Another task's end: its place in the table, and its number.
+    Join(u32, TaskId),
     /// A value in a channel.
     Receive,
     /// Room in a channel.
@@ -54,6 +55,36 @@ pub(crate) enum WaitReason {
     Oneshot,
     /// The first of several things.
     Select,
+    /// A mutex to be free.
+    Lock(NonNull<Owner>),
+    /// A lock that several may hold, to be free enough.
+    SharedLock(NonNull<Owners>),
+    /// A value that another task is making.
+    Init(NonNull<Owner>),
+    /// A condition variable to be notified.
+    Notified,
+    /// Permits of a semaphore.
+    Permits(usize),
+    /// The others at a barrier.
+    Barrier,
+    /// A value of a broadcast.
+    Broadcast,
+    /// A new value in a watch.
+    Watch,
+    /// An item in a queue.
+    Item,
+    /// Room in a queue.
+    Room,
+    /// The items of a queue to be done.
+    ItemsDone,
+    /// A value from another thread.
+    RemoteReceive,
+    /// Room in a channel to another thread.
+    RemoteSend,
+    /// The end of a task that was spawned from another thread.
+    RemoteJoin,
+    /// A call on the thread pool.
+    Unblock,
     /// A descriptor to become readable.
     Readable(i32),
     /// A descriptor to become writable.
@@ -67,7 +98,7 @@ impl fmt::Display for WaitReason {
             Self::Unpark => f.write_str("unpark"),
             Self::Sleep(Instant::NEVER) => f.write_str("a moment that never comes"),
             Self::Sleep(_) => f.write_str("a moment"),
-            Self::Join(id) => write!(f, "the end of task {id}"),
+            Self::Join(_, id) => write!(f, "the end of task {id}"),
             Self::Receive => f.write_str("a value in a channel"),
             Self::Send => f.write_str("room in a channel"),
             Self::Children(1) => f.write_str("its last child to end"),
@@ -76,6 +107,22 @@ impl fmt::Display for WaitReason {
             Self::Event => f.write_str("an event"),
             Self::Oneshot => f.write_str("the value of a oneshot"),
             Self::Select => f.write_str("the first of several things"),
+            Self::Lock(_) => f.write_str("a mutex"),
+            Self::SharedLock(_) => f.write_str("a lock"),
+            Self::Init(_) => f.write_str("a value that is being made"),
+            Self::Notified => f.write_str("a condition variable to be notified"),
+            Self::Permits(1) => f.write_str("a permit of a semaphore"),
+            Self::Permits(count) => write!(f, "{count} permits of a semaphore"),
+            Self::Barrier => f.write_str("the others at a barrier"),
+            Self::Broadcast => f.write_str("a value of a broadcast"),
+            Self::Watch => f.write_str("a new value in a watch"),
+            Self::Item => f.write_str("an item in a queue"),
+            Self::Room => f.write_str("room in a queue"),
+            Self::ItemsDone => f.write_str("the items of a queue to be done"),
+            Self::RemoteReceive => f.write_str("a value from another thread"),
+            Self::RemoteSend => f.write_str("room in a channel to another thread"),
+            Self::RemoteJoin => f.write_str("the end of a task that was spawned through a handle"),
+            Self::Unblock => f.write_str("a call on the thread pool"),
             Self::Readable(fd) => write!(f, "descriptor {fd} to become readable"),
             Self::Writable(fd) => write!(f, "descriptor {fd} to become writable"),
         }

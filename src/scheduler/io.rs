@@ -112,7 +112,7 @@ impl Registrations {
                 Some(core) => core.release_slot(home.key),
                 None => {
                     if let Some(inbox) = home.inbox.upgrade() {
-                        inbox.send(Message::Release(home.key));
+                        let _gone = inbox.send(Message::Release(home.key));
                     }
                 }
             }
@@ -159,19 +159,19 @@ pub(crate) fn wait<R>(
         .unwrap_or_else(|Interrupted(_)| Err(cancel::error(task)))
 }
 
-/// One more task that a descriptor may wake.
-struct Counted<'a>(&'a Core);
+/// One more task that a descriptor, or another thread, may wake.
+pub(super) struct Counted<'a>(&'a Core);
 
 impl<'a> Counted<'a> {
-    fn new(core: &'a Core) -> Self {
-        core.waiting_for_io.set(core.waiting_for_io.get() + 1);
+    pub(super) fn new(core: &'a Core) -> Self {
+        core.waiting_outside.set(core.waiting_outside.get() + 1);
         Self(core)
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        self.0.waiting_for_io.set(self.0.waiting_for_io.get() - 1);
+        self.0.waiting_outside.set(self.0.waiting_outside.get() - 1);
     }
 }
 
@@ -207,7 +207,7 @@ impl Watching {
         self.direction.set(Some(direction));
         self.task.set(Some(task));
         let core = task.core();
-        core.waiting_for_io.set(core.waiting_for_io.get() + 1);
+        core.waiting_outside.set(core.waiting_outside.get() + 1);
         Ok(())
     }
 
@@ -218,7 +218,7 @@ impl Watching {
         };
         self.seat.leave();
         let core = task.core();
-        core.waiting_for_io.set(core.waiting_for_io.get() - 1);
+        core.waiting_outside.set(core.waiting_outside.get() - 1);
         if let Some(slot) = self.slot.get() {
             queue_of(slot, direction).nudge();
         }

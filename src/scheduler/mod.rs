@@ -24,11 +24,13 @@ mod config;
 pub(crate) mod current;
 pub(crate) mod frame;
 mod header;
+pub(crate) mod holders;
 mod hooks;
 mod inject;
 #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
 pub(crate) mod io;
 pub(crate) mod locals;
+pub(crate) mod outside;
 pub(crate) mod park;
 mod policy;
 mod report;
@@ -54,7 +56,7 @@ pub(crate) use header::{TaskRef, WaitReason};
 pub use hooks::Switch;
 pub use policy::{ReadyTask, Schedule};
 pub(crate) use report::tasks;
-pub use report::{Deadlock, RunError, StuckTask, TaskInfo};
+pub use report::{Deadlock, RunError, StuckTask, TaskInfo, WaitCycle};
 pub use runtime::{LeftOver, Runtime, Turn};
 pub(crate) use task_table::Ending;
 
@@ -91,8 +93,12 @@ pub(crate) struct Core {
     #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
     reactor: OnceCell<io::Reactor>,
     inbox: OnceCell<Arc<Inbox>>,
-    /// Tasks that wait for a descriptor.
-    waiting_for_io: Cell<usize>,
+    /// Tasks that wait for a descriptor, or for another thread.
+    waiting_outside: Cell<usize>,
+    /// Calls that run on other threads, and for which a virtual clock waits.
+    elsewhere: Cell<usize>,
+    /// What the inbox is emptied into.
+    arrived: RefCell<Vec<Message>>,
     /// Whether tasks are being ended: a task spawned now is cancelled at birth.
     stopping: Cell<bool>,
     /// Whether there is a schedule, or a hook: anything but the plain queue.
@@ -127,7 +133,9 @@ impl Core {
             #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
             reactor: OnceCell::new(),
             inbox: OnceCell::new(),
-            waiting_for_io: Cell::new(0),
+            waiting_outside: Cell::new(0),
+            elsewhere: Cell::new(0),
+            arrived: RefCell::new(Vec::new()),
             stopping: Cell::new(false),
             is_watched: policy.is_some() || hook.is_some(),
             hook,
@@ -297,11 +305,17 @@ impl Core {
     #[cold]
     fn wait_outside(&self) -> bool {
         let deadline = self.timers.borrow().next_deadline();
-        let hopes = self.waiting_for_io.get() > 0
+        let hopes = self.waiting_outside.get() > 0
             || self.inbox.get().is_some_and(|inbox| inbox.has_wakers());
         if self.clock.is_virtual() {
             self.look_outside();
             if self.queue.len() > 0 {
+                return true;
+            }
+            if self.elsewhere.get() > 0 {
+                // Virtual time stands still while a call runs on another thread.
+                self.sleep(None);
+                self.take_messages();
                 return true;
             }
             if let Some(deadline) = deadline.filter(|deadline| *deadline != Instant::NEVER) {
@@ -353,41 +367,6 @@ impl Core {
         #[cfg(not(any(reactor = "epoll", reactor = "kqueue")))]
         let count = 0;
         count
-    }
-
-    /// Whether other threads left messages, as far as a look without a lock tells.
-    fn has_messages(&self) -> bool {
-        self.inbox.get().is_some_and(|inbox| inbox.is_filled())
-    }
-
-    /// Makes other threads rouse whoever waits for the descriptor of the runtime.
-    /// `false` if there are messages already.
-    fn may_be_left(&self) -> bool {
-        self.inbox.get().is_none_or(|inbox| inbox.fall_asleep())
-    }
-
-    /// Does what other threads asked for.
-    fn take_messages(&self) {
-        let Some(inbox) = self.inbox.get() else {
-            return;
-        };
-        if !inbox.is_filled() {
-            return;
-        }
-        for message in inbox.take() {
-            match message {
-                Message::Unpark(waker) => {
-                    let (slot, id) = waker.taken();
-                    if let Some(task) = self.table.find(slot, id) {
-                        park::unpark(task);
-                    }
-                }
-                #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
-                Message::Release(key) => self.release_slot(key),
-                #[cfg(not(any(reactor = "epoll", reactor = "kqueue")))]
-                Message::Release(_) => {}
-            }
-        }
     }
 
     /// Cancels every task there is, and from now on every new one.

@@ -123,6 +123,12 @@ pub(crate) fn may_wait(task: TaskRef) -> bool {
     !task.cancel.pending() || cancel::meet(task)
 }
 
+/// Whether a panic thrown now would not meet another one in this task.
+#[inline]
+pub(crate) fn may_throw(task: TaskRef) -> bool {
+    !std::thread::panicking() || !cancel::is_unwinding(task)
+}
+
 /// Leaves the task until somebody wakes it. It may be woken for nothing.
 #[inline(always)]
 pub(super) fn switch(task: TaskRef, reason: WaitReason) {

@@ -6,7 +6,7 @@ use std::io;
 use std::panic::Location;
 
 use super::header::{TaskRef, WaitReason};
-use super::{Core, current, frame};
+use super::{Core, current, frame, holders};
 use crate::id::TaskId;
 use crate::timer::Instant;
 
@@ -36,46 +36,51 @@ pub struct StuckTask {
 /// All tasks of a runtime that have not ended, in the order they were spawned.
 pub(super) fn stuck(core: &Core) -> Vec<StuckTask> {
     let mut tasks = Vec::new();
-    core.table.for_each_live(|task| {
-        tasks.push(StuckTask {
-            id: task.id,
-            name: task.name.as_deref().map(str::to_owned),
-            spawned_at: task.place,
-            waits_for: waits_for(task),
-        });
-    });
+    core.table
+        .for_each_live(|task| tasks.push(stuck_for(task, task.waiting.get())));
     tasks.sort_by_key(|task| task.id);
     tasks
 }
 
+/// A task that waits for `reason`, or is about to.
+pub(super) fn stuck_for(task: TaskRef, reason: WaitReason) -> StuckTask {
+    StuckTask {
+        id: task.id,
+        name: task.name.as_deref().map(str::to_owned),
+        spawned_at: task.place,
+        waits_for: waits_for(task, reason),
+    }
+}
+
 /// What a task waits for, and who could end that wait, as far as it is known.
-fn waits_for(task: TaskRef) -> String {
-    let reason = task.waiting.get();
+fn waits_for(task: TaskRef, reason: WaitReason) -> String {
     let mut text = reason.to_string();
     match reason {
         WaitReason::Sleep(deadline) if deadline != Instant::NEVER => {
             let left = deadline.duration_since(task.core().clock.now());
             text = format!("a moment in {left:?}");
         }
-        WaitReason::Join(id) => {
-            task.core().table.for_each_live(|other| {
-                if other.id == id {
-                    if let Some(name) = &other.name {
-                        text = format!("{text} '{name}'");
-                    }
+        WaitReason::Join(slot, id) => {
+            if let Some(other) = task.core().table.find(slot, id) {
+                if let Some(name) = &other.name {
+                    text = format!("{text} '{name}'");
                 }
-            });
+            }
+        }
+        WaitReason::Lock(_) | WaitReason::SharedLock(_) | WaitReason::Init(_) => {
+            let by = if matches!(reason, WaitReason::Init(_)) {
+                "by"
+            } else {
+                "held by"
+            };
+            text = format!("{text} {by} {}", named(&holders::awaited(task, reason)));
         }
         WaitReason::Children(_) => {
             if let Some(children) = frame::joining(task) {
                 let left = u32::try_from(children.living()).unwrap_or(u32::MAX);
                 text = WaitReason::Children(left).to_string();
-                let names: Vec<String> = children.some().take(NAMED).map(short).collect();
-                let more = children.living().saturating_sub(NAMED);
-                text = format!("{text}: {}", names.join(", "));
-                if more > 0 {
-                    text = format!("{text} and {more} more");
-                }
+                let living: Vec<TaskRef> = children.some().collect();
+                text = format!("{text}: {}", named(&living));
             }
         }
         _ => {}
@@ -83,8 +88,21 @@ fn waits_for(task: TaskRef) -> String {
     text
 }
 
-/// How many children of a scope a report names.
+/// How many tasks a report names in one line.
 const NAMED: usize = 4;
+
+/// The first few of some tasks.
+fn named(tasks: &[TaskRef]) -> String {
+    if tasks.is_empty() {
+        return "no task that is alive".to_owned();
+    }
+    let names: Vec<String> = tasks.iter().take(NAMED).map(|task| short(*task)).collect();
+    let names = names.join(", ");
+    match tasks.len().saturating_sub(NAMED) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
 
 fn short(task: TaskRef) -> String {
     match &task.name {
@@ -132,7 +150,7 @@ pub(crate) fn tasks() -> Vec<TaskInfo> {
             id: task.id,
             name: task.name.as_deref().map(str::to_owned),
             spawned_at: task.place,
-            waits_for: waits.then(|| waits_for(task)),
+            waits_for: waits.then(|| waits_for(task, task.waiting.get())),
             since: waits.then(|| task.since.get()),
             is_cancelled: task.cancel.pending() || task.cancel.requested.get(),
             parent: frame::children_at(task.siblings.parent())
@@ -144,6 +162,39 @@ pub(crate) fn tasks() -> Vec<TaskInfo> {
     tasks.sort_by_key(|task| task.id);
     tasks
 }
+
+/// Tasks that wait for each other in a circle: none of them will ever go on by itself.
+///
+/// Each waits for the next, and the last for the first: for a lock that the other holds,
+/// for its end, or for the children of its scope, of which the other is one.
+#[derive(Debug, Clone)]
+pub struct WaitCycle {
+    tasks: Vec<StuckTask>,
+}
+
+impl WaitCycle {
+    pub(super) fn of(tasks: Vec<StuckTask>) -> Self {
+        Self { tasks }
+    }
+
+    /// The tasks. The first is the one that would have closed the circle.
+    #[must_use]
+    pub fn tasks(&self) -> &[StuckTask] {
+        &self.tasks
+    }
+}
+
+impl fmt::Display for WaitCycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "deadlock: waiting here would close a circle of tasks")?;
+        for task in &self.tasks {
+            write!(f, "\n  {task}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for WaitCycle {}
 
 impl Deadlock {
     pub(super) fn of(core: &Core) -> Self {

@@ -373,7 +373,7 @@ impl TaskKey {
     pub(crate) unsafe fn join<T>(&self) -> Ending<T> {
         while !self.slot.is_finished() {
             let task = self.joiner();
-            let reason = WaitReason::Join(self.id());
+            let reason = self.wait_reason();
             let _woken = self.slot.joiners.wait(task, reason, Patience::Waits, None);
         }
         assert!(
@@ -388,6 +388,12 @@ impl TaskKey {
     /// if it has not.
     pub(crate) fn finish_order(&self) -> Option<u64> {
         self.slot.finish_order()
+    }
+
+    /// What a task waits for that joins it.
+    #[inline(always)]
+    pub(crate) fn wait_reason(&self) -> WaitReason {
+        WaitReason::Join(self.slot.index(), self.id())
     }
 
     /// Those who wait for the end.

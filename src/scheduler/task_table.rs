@@ -315,7 +315,10 @@ impl TaskTable {
     /// The task with this place and number, if it has not ended.
     pub(super) fn find(&self, index: u32, id: TaskId) -> Option<TaskRef> {
         let chunks = self.chunks.borrow();
-        let slot = &chunks[(index / CHUNK) as usize][(index % CHUNK) as usize];
+        // Of another runtime's task the index may say anything; the number does not.
+        let slot = chunks
+            .get((index / CHUNK) as usize)?
+            .get((index % CHUNK) as usize)?;
         slot.task().filter(|_| slot.id() == Some(id))
     }
 

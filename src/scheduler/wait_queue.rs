@@ -238,6 +238,32 @@ impl<T> WaitQueue<T> {
         })
     }
 
+    /// Takes out the one who waits longest, if what it has in hand is `wanted`. For queues
+    /// without calls that wait in several.
+    #[inline]
+    pub(crate) fn pop_if(&self, wanted: impl FnOnce(T) -> bool) -> Option<Waiter<'_, T>>
+    where
+        T: Copy,
+    {
+        let tail = self.tail.get();
+        if tail.is_null() {
+            return None;
+        }
+        // SAFETY: linked nodes are alive: their frames take them out first.
+        let head = unsafe { (*tail).next.get() };
+        // SAFETY: as above.
+        let hand = unsafe { &*head }.hand.get()?;
+        if !wanted(hand) {
+            return None;
+        }
+        // SAFETY: as above.
+        unsafe { self.unlink(head) };
+        Some(Waiter {
+            node: head,
+            queue: PhantomData,
+        })
+    }
+
     /// The first node in the queue of which `wanted` says so.
     fn find(&self, wanted: impl Fn(&Node<T>) -> bool) -> Option<&Node<T>> {
         let tail = self.tail.get();
@@ -575,6 +601,12 @@ impl<T> Waiter<'_, T> {
     fn node(&self) -> &Node<T> {
         // SAFETY: see the type: its frame cannot go on before the drop.
         unsafe { &*self.node }
+    }
+
+    /// Whose call it is.
+    #[inline]
+    pub(crate) fn task(&self) -> TaskRef {
+        self.node().task
     }
 
     /// Puts a value into the waiter's hand, and wakes it.

@@ -11,7 +11,7 @@ use super::tasks::{Ground, ScopedTask};
 use crate::error::JoinError;
 use crate::scheduler::park::{Patience, WaitQueue};
 use crate::scheduler::spawn::{Telling, Wish};
-use crate::scheduler::{Cancelled, Ending, WaitReason};
+use crate::scheduler::{Cancelled, Ending};
 
 /// What a child started by [`Scope::spawn_started`](crate::Scope::spawn_started)
 /// uses to say that it is ready.
@@ -126,7 +126,7 @@ pub(super) fn spawn<'scope, V: 'scope, T: 'scope>(
     while taken.is_none() && !start.is_over.get() {
         let _over = start.waiting.wait(
             task_for("spawn_started"),
-            WaitReason::Join(child.key().id()),
+            child.key().wait_reason(),
             Patience::Waits,
             None,
         );

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::scheduler::WaitCycle;
+
 /// Why a value could not be sent. It comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -131,3 +133,51 @@ impl fmt::Display for TryRecvError {
 }
 
 impl Error for TryRecvError {}
+
+/// Why a lock was not taken.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum LockError {
+    /// The task would wait for itself: the circle of tasks that wait for each other.
+    Deadlock(WaitCycle),
+    /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
+    /// and would have to wait.
+    Cancelled,
+    /// Somebody holds it, and no runtime runs here that could wait.
+    WouldBlock,
+}
+
+impl fmt::Display for LockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deadlock(circle) => circle.fmt(f),
+            Self::Cancelled => {
+                f.write_str("locking would wait, and the task is cancelled or unwinding")
+            }
+            Self::WouldBlock => f.write_str(
+                "locking would wait for ever: somebody holds the lock, and no runtime is running here",
+            ),
+        }
+    }
+}
+
+impl Error for LockError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Deadlock(circle) => Some(circle),
+            Self::Cancelled | Self::WouldBlock => None,
+        }
+    }
+}
+
+/// A lock, or as many permits as were asked for, are not to be had at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TryLockError;
+
+impl fmt::Display for TryLockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it is not free now")
+    }
+}
+
+impl Error for TryLockError {}

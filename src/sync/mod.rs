@@ -6,12 +6,15 @@ mod awaitable;
 mod channel;
 mod error;
 mod event;
+mod mutex;
 mod oneshot;
+mod raw;
 mod select;
 
 pub use channel::{IntoIter, Iter, Receiver, Sender, TryIter, bounded, unbounded};
-pub use error::{RecvError, SendError, TryRecvError, TrySendError};
+pub use error::{LockError, RecvError, SendError, TryLockError, TryRecvError, TrySendError};
 pub use event::Event;
+pub use mutex::{Mutex, MutexGuard};
 pub use oneshot::{OneshotReceiver, OneshotSender, oneshot};
 
 /// What `select!` makes of them.

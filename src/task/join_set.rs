@@ -472,7 +472,7 @@ impl<T> JoinSet<T> {
             }
             let (queue, reason) = match ended.and_then(|ticket| self.tasks.get(&ticket)) {
                 // It has dropped its body, and drops what it inherited: that may wait.
-                Some(task) => (task.key().0.joiners(), WaitReason::Join(task.id())),
+                Some(task) => (task.key().0.joiners(), task.key().0.wait_reason()),
                 None => (&self.ended.waiting, WaitReason::Select),
             };
             let Some(joiner) = park::current() else {

@@ -1,0 +1,191 @@
+//! Who holds a lock, and whether waiting for it would be for ever.
+//!
+//! ```text
+//!   task 3 -- waits for --> lock -- held by --> task 4 -- waits for --> the end of task 3
+//! ```
+//!
+//! A lock knows the tasks that hold it. Before a task waits for one, the waits that
+//! lead on from there are walked: locks to their holders, joins to their task, the end
+//! of a scope to its children. If they lead back, nobody in the circle ever goes on.
+//! What anybody might end (a channel, a permit, a descriptor) leads nowhere.
+//!
+//! A holder is kept by number, not by pointer: a guard may be forgotten, and its lock
+//! outlive the task, and the runtime.
+
+#![expect(unsafe_code, reason = "a parked task points at the lock it waits for")]
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::ptr::NonNull;
+
+use super::header::{TaskRef, WaitReason};
+use super::report::{self, StuckTask, WaitCycle};
+use super::{Core, frame};
+use crate::id::TaskId;
+
+/// A task that held a lock, or still does.
+#[derive(Debug, Clone, Copy)]
+struct Holder {
+    slot: u32,
+    id: TaskId,
+}
+
+impl Holder {
+    #[inline(always)]
+    fn of(task: TaskRef) -> Self {
+        Self {
+            slot: task.slot.index(),
+            id: task.id,
+        }
+    }
+
+    fn task(self, core: &Core) -> Option<TaskRef> {
+        core.table.find(self.slot, self.id)
+    }
+}
+
+/// The one task that holds a lock. `None` is a plain thread; it says nothing while
+/// the lock is free.
+#[derive(Debug, Default)]
+pub(crate) struct Owner(Cell<Option<Holder>>);
+
+impl Owner {
+    /// Nobody.
+    pub(crate) const fn new() -> Self {
+        Self(Cell::new(None))
+    }
+
+    /// The lock is theirs now.
+    #[inline(always)]
+    pub(crate) fn set(&self, task: Option<TaskRef>) {
+        self.0.set(task.map(Holder::of));
+    }
+
+    /// The number of the task.
+    pub(crate) fn id(&self) -> Option<TaskId> {
+        self.0.get().map(|holder| holder.id)
+    }
+}
+
+/// The tasks that hold a lock that several may hold.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    places: RefCell<Vec<Option<Holder>>>,
+    free: RefCell<Vec<usize>>,
+}
+
+impl Owners {
+    /// Nobody.
+    pub(crate) const fn new() -> Self {
+        Self {
+            places: RefCell::new(Vec::new()),
+            free: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// One more; where it is noted.
+    #[inline]
+    pub(crate) fn add(&self, task: Option<TaskRef>) -> usize {
+        let holder = task.map(Holder::of);
+        let mut places = self.places.borrow_mut();
+        match self.free.borrow_mut().pop() {
+            Some(place) => {
+                places[place] = holder;
+                place
+            }
+            None => {
+                places.push(holder);
+                places.len() - 1
+            }
+        }
+    }
+
+    /// One less.
+    #[inline]
+    pub(crate) fn remove(&self, place: usize) {
+        self.places.borrow_mut()[place] = None;
+        self.free.borrow_mut().push(place);
+    }
+}
+
+impl WaitReason {
+    /// A lock that one holds. The lock must stay where it is while the task is parked:
+    /// it is borrowed by the call that waits.
+    pub(crate) fn lock(owner: &Owner) -> Self {
+        Self::Lock(NonNull::from(owner))
+    }
+
+    /// The value of a cell that somebody is making.
+    pub(crate) fn init(owner: &Owner) -> Self {
+        Self::Init(NonNull::from(owner))
+    }
+
+    /// A lock that several may hold.
+    pub(crate) fn shared_lock(owners: &Owners) -> Self {
+        Self::SharedLock(NonNull::from(owners))
+    }
+}
+
+/// Those who must all go on before a task that waits for `reason` can.
+pub(super) fn awaited(task: TaskRef, reason: WaitReason) -> Vec<TaskRef> {
+    let core = task.core();
+    let found: Vec<TaskRef> = match reason {
+        WaitReason::Lock(owner) | WaitReason::Init(owner) => {
+            // SAFETY: the parked call, or the caller, borrows the lock.
+            let owner = unsafe { owner.as_ref() };
+            let holder = owner.0.get();
+            holder
+                .and_then(|holder| holder.task(core))
+                .into_iter()
+                .collect()
+        }
+        WaitReason::SharedLock(owners) => {
+            // SAFETY: as above.
+            let owners = unsafe { owners.as_ref() };
+            let places = owners.places.borrow();
+            let holders = places.iter().flatten();
+            holders.filter_map(|holder| holder.task(core)).collect()
+        }
+        WaitReason::Join(slot, id) => core.table.find(slot, id).into_iter().collect(),
+        WaitReason::Children(_) => {
+            let children = frame::joining(task);
+            children.map_or_else(Vec::new, |children| children.some().collect())
+        }
+        _ => Vec::new(),
+    };
+    found
+}
+
+/// The circle that `task` would close if it waited for `reason` now.
+#[cold]
+pub(crate) fn cycle(task: TaskRef, reason: WaitReason) -> Option<WaitCycle> {
+    let mut seen = HashSet::new();
+    // Depth first: the path so far, and for each task on it those not yet looked at.
+    let mut path = vec![(task, reason, awaited(task, reason))];
+    while let Some((_, _, left)) = path.last_mut() {
+        let Some(next) = left.pop() else {
+            path.pop();
+            continue;
+        };
+        if next == task {
+            let circle = path
+                .iter()
+                .map(|(task, reason, _)| describe(*task, *reason));
+            return Some(WaitCycle::of(circle.collect()));
+        }
+        if !seen.insert(next.id) {
+            continue;
+        }
+        let reason = next.waiting.get();
+        let leads_to = awaited(next, reason);
+        // One that holds what it waits for was given it, and has not run since.
+        if !leads_to.is_empty() && !leads_to.contains(&next) {
+            path.push((next, reason, leads_to));
+        }
+    }
+    None
+}
+
+fn describe(task: TaskRef, reason: WaitReason) -> StuckTask {
+    report::stuck_for(task, reason)
+}
