@@ -173,7 +173,9 @@ pub(crate) fn cycle(task: TaskRef, reason: WaitReason) -> Option<WaitCycle> {
                 .map(|(task, reason, _)| describe(*task, *reason));
             return Some(WaitCycle::of(circle.collect()));
         }
-        if !seen.insert(next.id) {
+        // One that was cancelled, and has not run since, will let go.
+        let lets_go = next.queued.get() && next.cancel.pending();
+        if lets_go || !seen.insert(next.id) {
             continue;
         }
         let reason = next.waiting.get();

@@ -170,6 +170,28 @@ impl Error for LockError {
     }
 }
 
+/// Why permits were not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcquireError {
+    /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
+    /// and would have to wait.
+    Cancelled,
+    /// There are not so many, and no runtime runs here that could wait.
+    WouldBlock,
+}
+
+impl fmt::Display for AcquireError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cancelled => "acquiring would wait, and the task is cancelled or unwinding",
+            Self::WouldBlock => "acquiring would wait for ever: there are not so many permits, and no runtime is running here",
+        })
+    }
+}
+
+impl Error for AcquireError {}
+
 /// A lock, or as many permits as were asked for, are not to be had at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TryLockError;

@@ -58,8 +58,9 @@ use crate::scheduler::park::{self, Patience};
 /// A task that would wait in a circle (for itself, or for one that waits for it, by way
 /// of locks, joins and the ends of scopes) is told at once:
 /// [`checked_lock`](Self::checked_lock) returns an error that names everyone in the
-/// circle, [`lock`](Self::lock) panics with it. Whoever locked counts as the holder, also
-/// if the guard was moved to another task since.
+/// circle, [`lock`](Self::lock) panics with it. So it is also where one of them would give
+/// up after a while. Whoever locked counts as the holder, also if the guard was moved to
+/// another task since. What anybody might end leads no further: a channel, a permit.
 #[derive(Default)]
 pub struct Mutex<T: ?Sized> {
     lock: RawLock,
