@@ -12,6 +12,8 @@ mod support;
 
 #[path = "cancel_table/columns.rs"]
 mod columns;
+#[path = "cancel_table/locks.rs"]
+mod locks;
 #[path = "cancel_table/rows.rs"]
 mod rows;
 #[path = "cancel_table/sockets.rs"]
@@ -20,6 +22,10 @@ mod sockets;
 use std::time::Duration;
 
 use greenroom::{Instant, current, park, scope, shield, sleep, spawn, timeout, yield_now};
+use locks::{
+    ACQUIRE, ACQUIRE_OWNED, BARRIER, CHECKED_ACQUIRE, CHECKED_LOCK, CHECKED_READ, CHECKED_WRITE,
+    CONDVAR, LOCK, ONCE_CELL, READ_LOCK, WRITE_LOCK,
+};
 use rows::{
     CHECKPOINT, GENERATOR_RECEIVES, GENERATOR_SLEEPS, ITER, JOIN, LONG, PARK, RECV, SCOPE_EXIT,
     SCOPED_JOIN, SCOPED_TRY_JOIN, SEND_FULL, SEND_RENDEZVOUS, SLEEP, SLEEP_UNTIL, STARTED,
@@ -74,6 +80,18 @@ table! {
     joins_a_supervised_child: SUPERVISED_JOIN,
     leaves_a_scope: SCOPE_EXIT,
     starts_a_child: STARTED,
+    locks_a_mutex: LOCK,
+    locks_a_mutex_checked: CHECKED_LOCK,
+    locks_to_read: READ_LOCK,
+    locks_to_read_checked: CHECKED_READ,
+    locks_to_write: WRITE_LOCK,
+    locks_to_write_checked: CHECKED_WRITE,
+    acquires: ACQUIRE,
+    acquires_owned: ACQUIRE_OWNED,
+    acquires_checked: CHECKED_ACQUIRE,
+    waits_for_a_condition: CONDVAR,
+    meets_at_a_barrier: BARRIER,
+    initialises_a_cell: ONCE_CELL,
     accepts: ACCEPT,
     reads: READ,
     peeks: PEEK,
