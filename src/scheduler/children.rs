@@ -14,6 +14,7 @@ use std::ptr;
 
 use super::frame::{self, Frame, Terms, Told};
 use super::header::{TaskRef, WaitReason};
+use super::holders;
 use super::park::{self, Patience};
 use super::spawn::{self, Kind, TaskKey, Wish};
 use super::wait_queue::WaitQueue;
@@ -204,7 +205,7 @@ impl Children {
     #[inline(always)]
     pub(crate) unsafe fn spawn<K: Kind<F>, F>(
         &self,
-        wish: Wish,
+        wish: &Wish,
         place: &'static Location<'static>,
         body: F,
     ) -> io::Result<TaskKey> {
@@ -231,6 +232,7 @@ impl Children {
         let task = self.frame.task();
         self.joining.set(true);
         self.cut_short.set(self.frame.is_effective());
+        holders::may_close_circle(task, || WaitReason::Children(0));
         while self.living.get() > 0 {
             let left = u32::try_from(self.living.get()).unwrap_or(u32::MAX);
             park::switch(task, WaitReason::Children(left));

@@ -91,6 +91,27 @@ pub(crate) enum WaitReason {
     Writable(i32),
 }
 
+/// Says what a task waits for, each time it parks. A closure writes it straight into the
+/// task's head, where a value is first put together elsewhere, and then copied in wider
+/// pieces than it was written in, for which the processor has to wait.
+pub(crate) trait Reason {
+    fn reason(&self) -> WaitReason;
+}
+
+impl Reason for WaitReason {
+    #[inline(always)]
+    fn reason(&self) -> WaitReason {
+        *self
+    }
+}
+
+impl<F: Fn() -> WaitReason> Reason for F {
+    #[inline(always)]
+    fn reason(&self) -> WaitReason {
+        self()
+    }
+}
+
 impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

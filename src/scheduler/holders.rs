@@ -9,6 +9,9 @@
 //! of a scope to its children. If they lead back, nobody in the circle ever goes on.
 //! What anybody might end (a channel, a permit, a descriptor) leads nowhere.
 //!
+//! A join, or the end of a scope, may close a circle as well, but has no error to give. So
+//! the tasks in it that wait for locks are woken, to look again, and one of them is told.
+//!
 //! A holder is kept by number, not by pointer: a guard may be forgotten, and its lock
 //! outlive the task, and the runtime.
 
@@ -18,7 +21,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::ptr::NonNull;
 
-use super::header::{TaskRef, WaitReason};
+use super::header::{Reason, TaskRef, WaitReason};
+use super::park::{self, Interrupted, Patience, WaitQueue};
 use super::report::{self, StuckTask, WaitCycle};
 use super::{Core, frame};
 use crate::id::TaskId;
@@ -158,7 +162,7 @@ pub(super) fn awaited(task: TaskRef, reason: WaitReason) -> Vec<TaskRef> {
 
 /// The circle that `task` would close if it waited for `reason` now.
 #[cold]
-pub(crate) fn cycle(task: TaskRef, reason: WaitReason) -> Option<WaitCycle> {
+fn cycle(task: TaskRef, reason: WaitReason) -> Option<WaitCycle> {
     let mut seen = HashSet::new();
     // Depth first: the path so far, and for each task on it those not yet looked at.
     let mut path = vec![(task, reason, awaited(task, reason))];
@@ -190,4 +194,85 @@ pub(crate) fn cycle(task: TaskRef, reason: WaitReason) -> Option<WaitCycle> {
 
 fn describe(task: TaskRef, reason: WaitReason) -> StuckTask {
     report::stuck_for(task, reason)
+}
+
+/// Waits for a lock in line, with `hand` in hand.
+///
+/// # Errors
+///
+/// The circle that this wait closes, or that closed around it; `None` if it was
+/// interrupted as any other wait.
+#[cold]
+#[inline(never)]
+pub(crate) fn wait_for_lock<T>(
+    line: &WaitQueue<T>,
+    task: TaskRef,
+    reason: WaitReason,
+    patience: Patience,
+    hand: Option<T>,
+) -> Result<Option<T>, Option<WaitCycle>> {
+    // Where nothing may be thrown, and no error be returned, there is nobody to tell.
+    let look = || {
+        let can_tell = patience == Patience::Fails || park::may_throw(task);
+        can_tell.then(|| cycle(task, reason)).flatten()
+    };
+    // A cancellation comes first.
+    let mut circle = park::may_wait(task).then(look).flatten();
+    if circle.is_some() {
+        return Err(circle);
+    }
+    let _counted = Waiting::new(task);
+    let waited = line.wait_unless(task, reason, patience, hand, || {
+        circle = look();
+        circle.is_some()
+    });
+    waited.map_err(|Interrupted(_)| circle)
+}
+
+/// One more task that waits for a lock.
+struct Waiting(TaskRef);
+
+impl Waiting {
+    fn new(task: TaskRef) -> Self {
+        let count = &task.core().waiting_for_locks;
+        count.set(count.get() + 1);
+        Self(task)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let count = &self.0.core().waiting_for_locks;
+        count.set(count.get() - 1);
+    }
+}
+
+/// The running task is about to wait for `reason`, and has no error to give: makes those
+/// look again who wait for locks, and whom it waits for.
+#[inline(always)]
+pub(super) fn may_close_circle(task: TaskRef, reason: impl Reason) {
+    if task.core().waiting_for_locks.get() > 0 {
+        make_look(task, reason.reason());
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn make_look(task: TaskRef, reason: WaitReason) {
+    let mut seen = HashSet::new();
+    let mut left = awaited(task, reason);
+    while let Some(next) = left.pop() {
+        if next == task || !seen.insert(next.id) {
+            continue;
+        }
+        let reason = next.waiting.get();
+        let for_lock = matches!(
+            reason,
+            WaitReason::Lock(_) | WaitReason::SharedLock(_) | WaitReason::Init(_)
+        );
+        if for_lock {
+            next.wake();
+        }
+        left.extend(awaited(next, reason));
+    }
 }

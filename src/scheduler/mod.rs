@@ -95,6 +95,8 @@ pub(crate) struct Core {
     inbox: OnceCell<Arc<Inbox>>,
     /// Tasks that wait for a descriptor, or for another thread.
     waiting_outside: Cell<usize>,
+    /// Tasks that wait for a lock.
+    waiting_for_locks: Cell<usize>,
     /// Calls that run on other threads, and for which a virtual clock waits.
     elsewhere: Cell<usize>,
     /// What the inbox is emptied into.
@@ -134,6 +136,7 @@ impl Core {
             reactor: OnceCell::new(),
             inbox: OnceCell::new(),
             waiting_outside: Cell::new(0),
+            waiting_for_locks: Cell::new(0),
             elsewhere: Cell::new(0),
             arrived: RefCell::new(Vec::new()),
             stopping: Cell::new(false),

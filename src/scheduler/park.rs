@@ -6,7 +6,7 @@
 
 use super::WaitReason;
 use super::cancel;
-use super::header::TaskRef;
+use super::header::{Reason, TaskRef};
 #[cfg(feature = "time")]
 use crate::timer::Instant;
 
@@ -131,14 +131,14 @@ pub(crate) fn may_throw(task: TaskRef) -> bool {
 
 /// Leaves the task until somebody wakes it. It may be woken for nothing.
 #[inline(always)]
-pub(super) fn switch(task: TaskRef, reason: WaitReason) {
+pub(super) fn switch(task: TaskRef, reason: impl Reason) {
     if std::thread::panicking() {
-        return switch_unwinding(task, reason);
+        return switch_unwinding(task, reason.reason());
     }
     if task.cancel.needs_attention() {
         cancel::before_switch(task);
     }
-    task.waiting.set(reason);
+    task.waiting.set(reason.reason());
     task.since.set(task.core().seen.get());
     task.suspend();
     task.waiting.set(WaitReason::Nothing);

@@ -147,7 +147,7 @@ impl Runtime {
         // SAFETY: what `main` borrows outlives this call, and `finish` does not
         // return before the task has ended.
         let slot =
-            unsafe { core.spawn::<Plain, _>(Wish::default(), Use::Main, place, true, None, body) }
+            unsafe { core.spawn::<Plain, _>(&Wish::default(), Use::Main, place, true, None, body) }
                 .map_err(RunError::Io)?;
         let main = core.key(slot);
         let driven = finish(core);
@@ -181,7 +181,7 @@ impl Runtime {
     ) -> io::Result<TaskKey> {
         spawn::spawn_in(
             Rc::clone(&self.core),
-            Wish::default(),
+            &Wish::default(),
             Location::caller(),
             body,
         )

@@ -23,6 +23,7 @@ use super::children::{Children, Siblings};
 use super::config::Unobserved;
 use super::frame;
 use super::header::{Header, TaskRef, WaitReason};
+use super::holders;
 use super::inject::RemoteWaker;
 use super::locals;
 use super::park::{self, Patience, WaitQueue};
@@ -123,6 +124,9 @@ impl Core {
 
     /// Makes a task and puts it at the end of the queue.
     ///
+    /// The wish is borrowed: moved, it would be copied through memory, in wider pieces
+    /// than it was written in, for which the processor has to wait.
+    ///
     /// # Safety
     ///
     /// What `body` and its result borrow must live until the task has ended; if it is
@@ -130,7 +134,7 @@ impl Core {
     #[inline(always)]
     pub(super) unsafe fn spawn<K: Kind<F>, F>(
         &self,
-        wish: Wish,
+        wish: &Wish,
         used_for: Use,
         place: &'static Location<'static>,
         wanted: bool,
@@ -173,7 +177,7 @@ impl Core {
             stack: stack.header(),
             waiting: Cell::new(WaitReason::Nothing),
             since: Cell::new(Instant::NEVER),
-            name: wish.name,
+            name: wish.name.clone(),
             place,
         };
         // SAFETY: the room was set aside for a header on the stack just taken.
@@ -315,7 +319,7 @@ fn unobserved(core: &Core, id: TaskId, name: Option<&str>, payload: Box<dyn Any 
 #[inline(always)]
 #[track_caller]
 pub(crate) fn spawn<T: 'static, F: FnOnce() -> T + 'static>(
-    wish: Wish,
+    wish: &Wish,
     place: &'static Location<'static>,
     body: F,
 ) -> io::Result<TaskKey> {
@@ -329,7 +333,7 @@ pub(crate) fn spawn<T: 'static, F: FnOnce() -> T + 'static>(
 #[inline(always)]
 pub(super) fn spawn_in<T: 'static, F: FnOnce() -> T + 'static>(
     core: Rc<Core>,
-    wish: Wish,
+    wish: &Wish,
     place: &'static Location<'static>,
     body: F,
 ) -> io::Result<TaskKey> {
@@ -373,7 +377,8 @@ impl TaskKey {
     pub(crate) unsafe fn join<T>(&self) -> Ending<T> {
         while !self.slot.is_finished() {
             let task = self.joiner();
-            let reason = self.wait_reason();
+            let reason = || self.wait_reason();
+            holders::may_close_circle(task, reason);
             let _woken = self.slot.joiners.wait(task, reason, Patience::Waits, None);
         }
         assert!(

@@ -27,7 +27,7 @@ use std::mem::MaybeUninit;
 use std::ptr;
 
 use super::WaitReason;
-use super::header::TaskRef;
+use super::header::{Reason, TaskRef};
 use super::park;
 use super::select::Selection;
 
@@ -103,23 +103,43 @@ impl<T> WaitQueue<T> {
     pub(crate) fn wait(
         &self,
         task: TaskRef,
-        reason: WaitReason,
+        reason: impl Reason,
         patience: Patience,
         hand: Option<T>,
     ) -> Result<Option<T>, Interrupted<T>> {
+        self.wait_unless(task, reason, patience, hand, || false)
+    }
+
+    /// Like [`wait`](Self::wait), but gives up when `given_up` says so. It is asked when
+    /// the task was woken without having been taken out.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`] then, and as [`wait`](Self::wait).
+    #[inline(always)]
+    pub(crate) fn wait_unless(
+        &self,
+        task: TaskRef,
+        reason: impl Reason,
+        patience: Patience,
+        hand: Option<T>,
+        mut given_up: impl FnMut() -> bool,
+    ) -> Result<Option<T>, Interrupted<T>> {
         if !park::may_wait(task) {
-            return self.wait_unwinding(task, reason, patience, hand);
+            return self.wait_unwinding(task, reason.reason(), patience, hand);
         }
         let node = Node::new(self, task, hand);
         self.link(&node);
         // Takes the node out however this call ends.
         let linked = Linked(&node);
         loop {
-            park::switch(task, reason);
+            park::switch(task, || reason.reason());
             if node.queue.get().is_null() {
                 break;
             }
-            if task.cancel.pending() && !park::may_wait(task) && patience == Patience::Fails {
+            let interrupted =
+                task.cancel.pending() && !park::may_wait(task) && patience == Patience::Fails;
+            if interrupted || given_up() {
                 drop(linked);
                 return Err(Interrupted(node.hand.take()));
             }

@@ -100,7 +100,7 @@ pub(super) fn spawn<'scope, V: 'scope, T: 'scope>(
     });
     // How the child ended, if it did so before it was ready.
     let early: Rc<RefCell<Option<Ending<T>>>> = Rc::default();
-    let child = ground.spawn::<Telling, _>(Wish::default(), place, {
+    let child = ground.spawn::<Telling, _>(&Wish::default(), place, {
         let (start, early) = (Rc::clone(&start), Rc::clone(&early));
         let at_end = AtEnd(Rc::clone(&start));
         move || {

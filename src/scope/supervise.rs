@@ -133,7 +133,7 @@ impl<'scope> Supervisor<'scope, '_> {
         body: impl FnOnce() -> T + 'scope,
     ) -> SupervisedJoinHandle<'scope, T> {
         self.ground
-            .spawn::<Plain, _>(Wish::default(), place, body)
+            .spawn::<Plain, _>(&Wish::default(), place, body)
             .map(SupervisedJoinHandle)
             .unwrap_or_else(|error| panic!("no stack for a task: {error}"))
     }
@@ -189,7 +189,7 @@ impl Builder {
         scope: &'scope Supervisor<'scope, '_>,
         body: impl FnOnce() -> T + 'scope,
     ) -> io::Result<SupervisedJoinHandle<'scope, T>> {
-        let wish = self.checked()?;
+        let wish = &self.checked()?;
         scope
             .ground
             .spawn::<Plain, _>(wish, Location::caller(), body)

@@ -129,7 +129,7 @@ impl<'scope> Ground<'scope> {
     #[inline(always)]
     pub(super) fn spawn<K: Kind<F, Value: 'scope>, F: 'scope>(
         &'scope self,
-        wish: Wish,
+        wish: &Wish,
         place: &'static Location<'static>,
         body: F,
     ) -> io::Result<ScopedTask<'scope, K::Value>> {
@@ -216,14 +216,14 @@ impl<'scope> Scope<'scope, '_> {
         place: &'static Location<'static>,
         body: impl FnOnce() -> T + 'scope,
     ) -> ScopedJoinHandle<'scope, T> {
-        self.spawn_wish(Wish::default(), place, body)
+        self.spawn_wish(&Wish::default(), place, body)
             .unwrap_or_else(|error| panic!("no stack for a task: {error}"))
     }
 
     #[inline(always)]
     fn spawn_wish<T: 'scope>(
         &'scope self,
-        wish: Wish,
+        wish: &Wish,
         place: &'static Location<'static>,
         body: impl FnOnce() -> T + 'scope,
     ) -> io::Result<ScopedJoinHandle<'scope, T>> {
@@ -439,7 +439,7 @@ impl Builder {
         scope: &'scope Scope<'scope, '_>,
         body: impl FnOnce() -> T + 'scope,
     ) -> io::Result<ScopedJoinHandle<'scope, T>> {
-        let wish = self.checked()?;
+        let wish = &self.checked()?;
         scope.spawn_wish(wish, Location::caller(), body)
     }
 }

@@ -123,13 +123,13 @@ impl<'scope, E: fmt::Debug + 'scope> TryScope<'scope, '_, E> {
         place: &'static Location<'static>,
         body: impl FnOnce() -> Result<T, E> + 'scope,
     ) -> ScopedJoinHandle<'scope, T> {
-        self.spawn_wish(Wish::default(), place, body)
+        self.spawn_wish(&Wish::default(), place, body)
             .unwrap_or_else(|error| panic!("no stack for a task: {error}"))
     }
 
     fn spawn_wish<T: 'scope>(
         &'scope self,
-        wish: Wish,
+        wish: &Wish,
         place: &'static Location<'static>,
         body: impl FnOnce() -> Result<T, E> + 'scope,
     ) -> io::Result<ScopedJoinHandle<'scope, T>> {
@@ -176,7 +176,7 @@ impl Builder {
         scope: &'scope TryScope<'scope, '_, E>,
         body: impl FnOnce() -> Result<T, E> + 'scope,
     ) -> io::Result<ScopedJoinHandle<'scope, T>> {
-        let wish = self.checked()?;
+        let wish = &self.checked()?;
         scope.spawn_wish(wish, Location::caller(), body)
     }
 }

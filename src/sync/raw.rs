@@ -8,7 +8,7 @@ use std::cell::Cell;
 
 use super::error::LockError;
 use crate::scheduler::holders::{self, Owner};
-use crate::scheduler::park::{self, Interrupted, Patience, WaitQueue};
+use crate::scheduler::park::{self, Patience, WaitQueue};
 use crate::scheduler::{TaskRef, WaitReason};
 
 /// A lock.
@@ -73,15 +73,10 @@ impl RawLock {
             return Err(LockError::WouldBlock);
         };
         let reason = reason(&self.owner);
-        // Where nothing may be thrown there is nobody to tell.
-        if patience == Patience::Fails || park::may_throw(task) {
-            if let Some(circle) = holders::cycle(task, reason) {
-                return Err(LockError::Deadlock(circle));
-            }
-        }
-        match self.waiting.wait(task, reason, patience, None) {
+        match holders::wait_for_lock(&self.waiting, task, reason, patience, None) {
             Ok(_) => Ok(()),
-            Err(Interrupted(_)) => Err(LockError::Cancelled),
+            Err(Some(circle)) => Err(LockError::Deadlock(circle)),
+            Err(None) => Err(LockError::Cancelled),
         }
     }
 

@@ -10,7 +10,7 @@ use std::ops::{Deref, DerefMut};
 use super::error::{LockError, TryLockError};
 use super::mutex::refuse;
 use crate::scheduler::holders::{self, Owners};
-use crate::scheduler::park::{self, Interrupted, Patience, WaitQueue};
+use crate::scheduler::park::{self, Patience, WaitQueue};
 use crate::scheduler::{TaskRef, WaitReason};
 
 /// A value that many tasks read at a time, or one writes, also across calls that wait.
@@ -354,17 +354,13 @@ impl<T: ?Sized> RwLock<T> {
     ) -> Result<Held<'_, T>, LockError> {
         let task = task.ok_or(LockError::WouldBlock)?;
         let reason = WaitReason::shared_lock(&self.owners);
-        if patience == Patience::Fails || park::may_throw(task) {
-            if let Some(circle) = holders::cycle(task, reason) {
-                return Err(LockError::Deadlock(circle));
-            }
-        }
         // Should it leave the line, those behind it may be served.
         let _leaving = Serve(self);
-        match self.waiting.wait(task, reason, patience, Some(wants)) {
+        match holders::wait_for_lock(&self.waiting, task, reason, patience, Some(wants)) {
             Ok(Some(Wants::Has(place))) => Ok(Held { lock: self, place }),
             Ok(_) => unreachable!("whoever is taken out of the line has the lock"),
-            Err(Interrupted(_)) => Err(LockError::Cancelled),
+            Err(Some(circle)) => Err(LockError::Deadlock(circle)),
+            Err(None) => Err(LockError::Cancelled),
         }
     }
 

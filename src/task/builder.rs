@@ -79,16 +79,22 @@ impl Builder {
         self,
         body: impl FnOnce() -> T + 'static,
     ) -> io::Result<JoinHandle<T>> {
-        spawn::spawn(self.checked()?, Location::caller(), body).map(JoinHandle::new)
+        self.check()?;
+        spawn::spawn(&self.wish, Location::caller(), body).map(JoinHandle::new)
     }
 
     /// What was wished for, if it can be.
-    #[inline(always)]
     pub(crate) fn checked(self) -> io::Result<Wish> {
-        if let Some(name) = &self.wish.name {
-            check_name(name)?;
-        }
+        self.check()?;
         Ok(self.wish)
+    }
+
+    #[inline(always)]
+    fn check(&self) -> io::Result<()> {
+        match &self.wish.name {
+            Some(name) => check_name(name),
+            None => Ok(()),
+        }
     }
 }
 

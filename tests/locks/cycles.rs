@@ -145,6 +145,55 @@ fn the_end_of_a_scope_is_part_of_a_circle() {
     });
 }
 
+/// A join has no error to give: the one who waits for the lock is told, when it closes.
+#[test]
+fn a_circle_that_a_join_closes_is_told_to_the_lock() {
+    on_virtual(|| {
+        let mutex = Rc::new(Mutex::new(()));
+        let _held = mutex.lock();
+        let theirs = Rc::clone(&mutex);
+        let locker = spawn(move || circle(theirs.checked_lock()).tasks().len());
+        yield_now(); // it waits
+        let between = spawn(move || locker.join().unwrap());
+        yield_now(); // it waits for the one that waits
+        assert_eq!(between.join().unwrap(), 3);
+    });
+}
+
+#[test]
+fn a_circle_that_the_end_of_a_scope_closes_is_told_to_the_lock() {
+    on_virtual(|| {
+        let (mutex, lock) = (Mutex::new(()), RwLock::new(()));
+        let told = Cell::new(0);
+        let tell = |circle: WaitCycle| told.set(told.get() + circle.tasks().len());
+        let _held = (mutex.lock(), lock.read());
+        scope(|s| {
+            s.spawn(|| tell(circle(mutex.checked_lock())));
+            s.spawn(|| tell(circle(lock.checked_write())));
+            s.spawn(|| sleep(SECOND));
+            yield_now(); // they wait
+            assert_eq!(told.get(), 0);
+        });
+        assert_eq!(told.get(), 4);
+    });
+}
+
+/// Whoever is cancelled is told that first.
+#[test]
+fn a_cancelled_task_unwinds_also_from_a_circle() {
+    on_virtual(|| {
+        let mutex = Mutex::new(());
+        let _held = mutex.lock();
+        let limit = CancelScope::new();
+        let own = limit.clone();
+        let refused = limit.run(|| {
+            own.cancel("enough");
+            mutex.lock().to_owned()
+        });
+        assert!(refused.is_none());
+    });
+}
+
 #[test]
 fn a_reader_who_reads_again_behind_a_writer_is_told() {
     on_virtual(|| {
