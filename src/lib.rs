@@ -36,7 +36,8 @@
 //! | to give up after a while, or when told to | `timeout`, `move_on_after`, `CancelScope`, `shield` |
 //! | the first of several things | `select!` |
 //! | a resource that is closed whatever happens | `with`, `Close` |
-//! | to pass values between tasks | `sync` |
+//! | to pass values between tasks | `sync`: channels, queues, `broadcast`, `watch`, `oneshot` |
+//! | to keep others out while a task waits | `sync`: `Mutex`, `RwLock`, `Semaphore`, `Barrier`, `OnceCell` |
 //! | moments | `sleep`, `interval`, `Timer`, `Clock` |
 //! | values that belong to a task | `task_local!` |
 //! | to wake a task from another thread | `Task::waker` |
@@ -87,6 +88,8 @@
 //! | `timeout`, `shield`, `CancelScope::run`, a task-local's `scope` | if the body does |
 //! | `sleep`, `sleep_until`, `Timer::wait`, `Interval::tick` | always |
 //! | `Sender::send`, `Receiver::recv`, its iterators, `Event::wait`, `select!` | if it has to wait, and one of every 128 times |
+//! | `lock`, `read`, `write`, `acquire` and their kin, `Barrier::wait` | if it has to wait, and one of every 128 times |
+//! | `Condvar::wait` and `wait_while`, `OnceCell::get_or_init` | if it has to wait |
 //! | `accept`, `connect`, `read`, `write`, `peek` and what is made of them | if it has to wait, and one of every 128 times |
 //! | `Iterator::next` of a generator, `Coroutine::resume` | if the body does one of the above |
 //!

@@ -4,6 +4,8 @@
 //! function that returned has waited, or had no need to; one that did not
 //! return has unwound its task, because it was cancelled.
 
+use std::time::Duration;
+
 use super::WaitReason;
 use super::cancel;
 use super::header::{Reason, TaskRef};
@@ -111,6 +113,23 @@ pub(crate) fn sleep_until(task: TaskRef, deadline: Instant) {
             return;
         }
     }
+}
+
+/// [`WaitQueue::wait`] for no longer than `limit`. Whether the time was over first.
+pub(crate) fn wait_at_most<T>(
+    queue: &WaitQueue<T>,
+    task: TaskRef,
+    reason: WaitReason,
+    patience: Patience,
+    limit: Duration,
+) -> (Result<Option<T>, Interrupted<T>>, bool) {
+    let core = task.core();
+    let sleep = super::timers::Sleep::new(task);
+    let deadline = core.clock.now().saturating_add(limit);
+    let _registered = sleep.register(core, deadline);
+    let waited = queue.wait_unless(task, reason, patience, None, || sleep.is_over());
+    let late = waited.is_err() && sleep.is_over();
+    (waited, late)
 }
 
 /// Whether the task may park now. Unwinds it if it was cancelled; `false` if it

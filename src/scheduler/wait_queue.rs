@@ -126,7 +126,7 @@ impl<T> WaitQueue<T> {
         mut given_up: impl FnMut() -> bool,
     ) -> Result<Option<T>, Interrupted<T>> {
         if !park::may_wait(task) {
-            return self.wait_unwinding(task, reason.reason(), patience, hand);
+            return self.wait_unwinding(task, reason.reason(), patience, hand, &mut given_up);
         }
         let node = Node::new(self, task, hand);
         self.link(&node);
@@ -157,6 +157,7 @@ impl<T> WaitQueue<T> {
         reason: WaitReason,
         patience: Patience,
         hand: Option<T>,
+        given_up: &mut dyn FnMut() -> bool,
     ) -> Result<Option<T>, Interrupted<T>> {
         if patience == Patience::Fails {
             return Err(Interrupted(hand));
@@ -166,6 +167,10 @@ impl<T> WaitQueue<T> {
         let linked = Linked(&node);
         while !node.queue.get().is_null() {
             park::switch(task, reason);
+            if !node.queue.get().is_null() && given_up() {
+                drop(linked);
+                return Err(Interrupted(node.hand.take()));
+            }
         }
         drop(linked);
         Ok(node.hand.take())

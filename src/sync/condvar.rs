@@ -2,12 +2,13 @@
 //! worth a look.
 
 use std::fmt;
+use std::time::Duration;
 
-use super::mutex::MutexGuard;
-use crate::scheduler::WaitReason;
+use super::mutex::{Mutex, MutexGuard};
 use crate::scheduler::park::{self, Patience, WaitQueue};
+use crate::scheduler::{TaskRef, WaitReason};
 
-/// To wait for a change of what a [`Mutex`](super::Mutex) guards.
+/// To wait for a change of what a [`Mutex`] guards.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -56,12 +57,12 @@ impl Condvar {
 
     /// Frees the lock, waits to be notified, and takes the lock again.
     ///
-    /// To wait no longer than so long, surround the loop with
-    /// [`timeout`](crate::timeout).
+    /// To wait no longer than so long there is [`wait_timeout`](Self::wait_timeout); or a
+    /// [`timeout`](crate::timeout) round the whole, which gives up without the lock.
     ///
     /// # Panics
     ///
-    /// On a plain thread, where nobody could notify; and as [`Mutex::lock`](super::Mutex::lock).
+    /// On a plain thread, where nobody could notify; and as [`Mutex::lock`].
     ///
     /// # Scheduling
     ///
@@ -75,17 +76,70 @@ impl Condvar {
     /// while the task unwinds, it really waits.
     #[track_caller]
     pub fn wait<'a, T: ?Sized>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
-        let Some(task) = park::current() else {
-            panic!("wait would wait for ever: nobody could notify, and no runtime is running here");
-        };
+        let task = waiter();
         let mutex = MutexGuard::mutex(&guard);
         // Freeing it switches to nobody: no notification falls between this and the wait.
         drop(guard);
         let notice = self
             .waiting
             .wait(task, WaitReason::Notified, Patience::Waits, None);
+        self.lock_again(mutex, notice.ok().flatten())
+    }
+
+    /// Like [`wait`](Self::wait), but waits no longer than so long to be notified. Then it
+    /// takes the lock again, however long that takes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use greenroom::{run, sync::{Condvar, Mutex}};
+    ///
+    /// run(|| {
+    ///     let (mutex, changed) = (Mutex::new(5), Condvar::new());
+    ///     let (guard, waited) = changed.wait_timeout(mutex.lock(), Duration::from_millis(1));
+    ///     assert!(waited.timed_out());
+    ///     assert_eq!(*guard, 5);
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Scheduling
+    ///
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`wait`](Self::wait).
+    #[track_caller]
+    pub fn wait_timeout<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        limit: Duration,
+    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
+        let task = waiter();
+        let mutex = MutexGuard::mutex(&guard);
+        drop(guard);
+        let (notice, late) = park::wait_at_most(
+            &self.waiting,
+            task,
+            WaitReason::Notified,
+            Patience::Waits,
+            limit,
+        );
+        let guard = self.lock_again(mutex, notice.ok().flatten());
+        (guard, WaitTimeoutResult(late))
+    }
+
+    #[track_caller]
+    fn lock_again<'a, T: ?Sized>(
+        &self,
+        mutex: &'a Mutex<T>,
+        notice: Option<Notice>,
+    ) -> MutexGuard<'a, T> {
         let mut pass_on = PassOn(None);
-        if let Ok(Some(Notice::One)) = notice {
+        if let Some(Notice::One) = notice {
             pass_on.0 = Some(self);
         }
         let guard = mutex.lock();
@@ -159,6 +213,27 @@ impl Condvar {
         while let Some(waiter) = self.waiting.pop() {
             waiter.give(Notice::All);
         }
+    }
+}
+
+/// Who waits.
+#[track_caller]
+fn waiter() -> TaskRef {
+    let Some(task) = park::current() else {
+        panic!("wait would wait for ever: nobody could notify, and no runtime is running here");
+    };
+    task
+}
+
+/// What [`Condvar::wait_timeout`] says: whether the time was over before a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitTimeoutResult(bool);
+
+impl WaitTimeoutResult {
+    /// Whether the time was over before a notification.
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        self.0
     }
 }
 

@@ -1,4 +1,25 @@
-//! What tasks of one thread pass to each other.
+//! What tasks of one thread pass to each other, and how they keep out of each other's way;
+//! and [`remote`], for other threads.
+//!
+//! | you want | take |
+//! |---|---|
+//! | a stream of values, each to one receiver | [`bounded`], [`unbounded`] |
+//! | the same, but the greatest or the last first, or to wait until all is done | [`Queue`] |
+//! | one value, an answer for example | [`oneshot()`] |
+//! | a stream of values, each to every receiver | [`broadcast()`] |
+//! | the latest value, and to be told when it changes | [`watch()`] |
+//! | that something has happened | [`Event`] |
+//! | that one uses a value at a time, also across calls that wait | [`Mutex`], [`RwLock`] |
+//! | to wait for what a mutex guards to change | [`Condvar`] |
+//! | so many at a time | [`Semaphore`] |
+//! | to meet | [`Barrier`] |
+//! | a value that the first to come makes | [`OnceCell`] |
+//! | any of the first three from or to another thread | [`remote`] |
+//!
+//! Those of one thread have no atomics, and are not `Send`. All serve those who wait in
+//! the order in which they came. What is handed over is not lost when its receiver is
+//! cancelled before it runs. Sending, releasing and notifying never switch, but `send`
+//! where it has to wait.
 //!
 //! No unsafe code here: queues of waiting tasks are the scheduler's.
 
@@ -18,7 +39,7 @@ mod semaphore;
 
 pub use barrier::{Barrier, BarrierWaitResult};
 pub use channel::{IntoIter, Iter, Receiver, Sender, TryIter, bounded, unbounded};
-pub use condvar::Condvar;
+pub use condvar::{Condvar, WaitTimeoutResult};
 pub use error::{
     AcquireError, LockError, RecvError, SendError, TryLockError, TryRecvError, TrySendError,
 };
@@ -26,7 +47,6 @@ pub use event::Event;
 pub use mutex::{Mutex, MutexGuard};
 pub use once_cell::OnceCell;
 pub use oneshot::{OneshotReceiver, OneshotSender, oneshot};
-
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 

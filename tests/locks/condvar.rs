@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use greenroom::sync::{Condvar, Mutex};
-use greenroom::{JoinHandle, run, sleep, spawn, timeout, yield_now};
+use greenroom::{Instant, JoinHandle, run, sleep, spawn, timeout, yield_now};
 
 use crate::support::{Log, on_virtual, panic_text};
 
@@ -148,6 +148,34 @@ fn a_notification_of_all_is_not_passed_on() {
         assert!(later.join().unwrap(), "nothing was left to wake it");
         assert_eq!(log.take(), [1]);
         drop(tasks);
+    });
+}
+
+/// The time limits the wait for the notification, not the wait for the lock.
+#[test]
+fn a_limit_of_time() {
+    on_virtual(|| {
+        let pair = Rc::new(Pair::default());
+        let start = Instant::now();
+        let wait = |limit| {
+            let pair = Rc::clone(&pair);
+            spawn(move || {
+                let (_count, waited) = pair.changed.wait_timeout(pair.count.lock(), limit);
+                (waited.timed_out(), start.elapsed())
+            })
+        };
+        let (late, early, now) = (wait(SECOND), wait(9 * SECOND), wait(Duration::ZERO));
+        let huge = wait(Duration::MAX);
+        yield_now();
+        let held = pair.count.lock();
+        sleep(2 * SECOND);
+        pair.changed.notify_one(); // the first of the two that still wait
+        drop(held);
+        assert_eq!(late.join().unwrap(), (true, 2 * SECOND));
+        assert_eq!(now.join().unwrap(), (true, 2 * SECOND));
+        assert_eq!(early.join().unwrap(), (false, 2 * SECOND));
+        pair.changed.notify_one();
+        assert_eq!(huge.join().unwrap(), (false, 2 * SECOND));
     });
 }
 
