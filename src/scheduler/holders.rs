@@ -160,9 +160,35 @@ pub(super) fn awaited(task: TaskRef, reason: WaitReason) -> Vec<TaskRef> {
     found
 }
 
+/// Whether a lock is held by one task, which waits for no other: nearly always so.
+fn holder_goes_on(task: TaskRef, reason: WaitReason) -> bool {
+    let (WaitReason::Lock(owner) | WaitReason::Init(owner)) = reason else {
+        return false;
+    };
+    // SAFETY: as in `awaited`.
+    let holder = unsafe { owner.as_ref() }.0.get();
+    let holder = holder.and_then(|holder| holder.task(task.core()));
+    holder.is_none_or(|holder| holder != task && !leads_on(holder.waiting.get()))
+}
+
+/// Whether who waits for this waits for certain tasks.
+fn leads_on(reason: WaitReason) -> bool {
+    is_lock(reason) || matches!(reason, WaitReason::Join(..) | WaitReason::Children(_))
+}
+
+fn is_lock(reason: WaitReason) -> bool {
+    matches!(
+        reason,
+        WaitReason::Lock(_) | WaitReason::SharedLock(_) | WaitReason::Init(_)
+    )
+}
+
 /// The circle that `task` would close if it waited for `reason` now.
 #[cold]
 fn cycle(task: TaskRef, reason: WaitReason) -> Option<WaitCycle> {
+    if holder_goes_on(task, reason) {
+        return None;
+    }
     let mut seen = HashSet::new();
     // Depth first: the path so far, and for each task on it those not yet looked at.
     let mut path = vec![(task, reason, awaited(task, reason))];
@@ -266,11 +292,7 @@ fn make_look(task: TaskRef, reason: WaitReason) {
             continue;
         }
         let reason = next.waiting.get();
-        let for_lock = matches!(
-            reason,
-            WaitReason::Lock(_) | WaitReason::SharedLock(_) | WaitReason::Init(_)
-        );
-        if for_lock {
+        if is_lock(reason) {
             next.wake();
         }
         left.extend(awaited(next, reason));
