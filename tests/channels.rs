@@ -5,6 +5,9 @@
 
 mod support;
 
+#[path = "channels/closing.rs"]
+mod closing;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -168,7 +171,7 @@ fn every_error_gives_the_value_back() {
         send.try_send(value(5)),
         Err(TrySendError::Disconnected(value(5)))
     );
-    assert!(send.is_disconnected());
+    assert!(send.is_closed());
     run(|| {
         let (send, receive) = bounded(0);
         let waiting = spawn(move || send.send(value(6)));
@@ -256,7 +259,7 @@ fn values_whose_destructors_use_the_channel() {
     impl Drop for Loud {
         fn drop(&mut self) {
             self.dropped.set(self.dropped.get() + 1);
-            assert!(self.send.is_disconnected() && self.send.is_empty());
+            assert!(self.send.is_closed() && self.send.is_empty());
             if self.again {
                 let another = Loud {
                     send: self.send.clone(),

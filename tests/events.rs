@@ -381,9 +381,9 @@ fn the_value_comes_whoever_is_first() {
 #[test]
 fn a_value_for_nobody_comes_back() {
     let (sender, receiver) = oneshot();
-    assert!(!sender.is_disconnected());
+    assert!(!sender.is_closed());
     drop(receiver);
-    assert!(sender.is_disconnected());
+    assert!(sender.is_closed());
     let error = sender.send("back").unwrap_err();
     assert_eq!(error, SendError::Disconnected("back"));
     assert_eq!(error.into_inner(), "back");
@@ -495,7 +495,7 @@ fn a_receiver_that_was_cancelled_is_gone() {
         yield_now();
         task.cancel();
         assert!(task.join().unwrap_err().is_cancelled());
-        assert!(sender.is_disconnected());
+        assert!(sender.is_closed());
         assert_eq!(sender.send(5), Err(SendError::Disconnected(5)));
     });
 }

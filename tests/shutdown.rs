@@ -153,7 +153,7 @@ fn waits_in_destructors_do_not_wait() {
             log.add(format!("{:?}", full.send(2)));
             log.add(format!("{:?}", empty.recv()));
             log.add(format!("{:?} {:?}", ready.send(8), values.recv()));
-            assert!(!kept.is_disconnected() && !keep.is_disconnected());
+            assert!(!kept.is_closed() && !keep.is_closed());
         });
         yield_now();
     });

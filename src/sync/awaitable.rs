@@ -1,4 +1,4 @@
-//! The await-style face of channels. Nothing here that `channel.rs` does not do.
+//! The await-style face of channels. Nothing here that `channel/` does not do.
 
 use super::channel::Receiver;
 use super::error::RecvError;

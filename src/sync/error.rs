@@ -1,4 +1,4 @@
-//! Why a channel did not pass a value on. Values come back.
+//! Why a channel or a queue did not pass a value on, or a lock was not taken. Values come back.
 
 use std::error::Error;
 use std::fmt;
@@ -9,12 +9,13 @@ use crate::scheduler::WaitCycle;
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError<T> {
-    /// All receivers are gone.
+    /// Nothing more goes in: the channel was closed or the queue shut down, or all
+    /// receivers are gone.
     Disconnected(T),
     /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
     /// and would have to wait.
     Cancelled(T),
-    /// The channel is full, and no runtime runs here that could wait for room.
+    /// It is full, and no runtime runs here that could wait for room.
     WouldBlock(T),
 }
 
@@ -40,7 +41,7 @@ impl<T> fmt::Debug for SendError<T> {
 impl<T> fmt::Display for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Disconnected(_) => "sending on a channel without receivers",
+            Self::Disconnected(_) => "sending on a closed channel, or one without receivers",
             Self::Cancelled(_) => "sending would wait, and the task is cancelled or unwinding",
             Self::WouldBlock(_) => {
                 "sending would wait for ever: the channel is full, and no runtime is running here"
@@ -56,7 +57,8 @@ impl<T> Error for SendError<T> {}
 pub enum TrySendError<T> {
     /// There is no room now.
     Full(T),
-    /// All receivers are gone.
+    /// Nothing more goes in: the channel was closed or the queue shut down, or all
+    /// receivers are gone.
     Disconnected(T),
 }
 
@@ -82,7 +84,7 @@ impl<T> fmt::Display for TrySendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full(_) => "sending on a full channel",
-            Self::Disconnected(_) => "sending on a channel without receivers",
+            Self::Disconnected(_) => "sending on a closed channel, or one without receivers",
         })
     }
 }
@@ -93,19 +95,20 @@ impl<T> Error for TrySendError<T> {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecvError {
-    /// The channel is empty, and all senders are gone.
+    /// It is empty, and nothing more goes in: the channel was closed or the queue shut
+    /// down, or all senders are gone.
     Disconnected,
     /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
     /// and would have to wait.
     Cancelled,
-    /// The channel is empty, and no runtime runs here that could wait for a value.
+    /// It is empty, and no runtime runs here that could wait for a value.
     WouldBlock,
 }
 
 impl fmt::Display for RecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Disconnected => "receiving on an empty channel without senders",
+            Self::Disconnected => "receiving on an empty channel that is closed, or without senders",
             Self::Cancelled => "receiving would wait, and the task is cancelled or unwinding",
             Self::WouldBlock => "receiving would wait for ever: the channel is empty, and no runtime is running here",
         })
@@ -119,7 +122,8 @@ impl Error for RecvError {}
 pub enum TryRecvError {
     /// There is no value now.
     Empty,
-    /// The channel is empty, and all senders are gone.
+    /// It is empty, and nothing more goes in: the channel was closed or the queue shut
+    /// down, or all senders are gone.
     Disconnected,
 }
 
@@ -127,7 +131,9 @@ impl fmt::Display for TryRecvError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "receiving on an empty channel",
-            Self::Disconnected => "receiving on an empty channel without senders",
+            Self::Disconnected => {
+                "receiving on an empty channel that is closed, or without senders"
+            }
         })
     }
 }

@@ -91,7 +91,7 @@ impl<T> OneshotSender<T> {
     ///
     /// The caller goes on. A receiver that waits goes to the end of the queue.
     pub fn send(self, value: T) -> Result<(), SendError<T>> {
-        if self.is_disconnected() {
+        if self.is_closed() {
             return Err(SendError::Disconnected(value));
         }
         self.shot.value.set(Some(value));
@@ -99,18 +99,19 @@ impl<T> OneshotSender<T> {
         Ok(())
     }
 
-    /// Whether the receiver is gone: nobody wants the value any more.
+    /// Whether nothing can be sent: the receiver is gone, and nobody wants the value
+    /// any more.
     ///
     /// ```
     /// use greenroom::sync::oneshot;
     ///
     /// let (sender, receiver) = oneshot::<u32>();
-    /// assert!(!sender.is_disconnected());
+    /// assert!(!sender.is_closed());
     /// drop(receiver);
-    /// assert!(sender.is_disconnected());
+    /// assert!(sender.is_closed());
     /// ```
     #[must_use]
-    pub fn is_disconnected(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         !self.shot.has_receiver.get()
     }
 }
@@ -199,6 +200,23 @@ impl<T> OneshotReceiver<T> {
             None => Err(TryRecvError::Disconnected),
         }
     }
+
+    /// Whether nothing more can be sent: the sender has sent its value, or is gone. The
+    /// value may still be there to be taken.
+    ///
+    /// ```
+    /// use greenroom::sync::oneshot;
+    ///
+    /// let (sender, mut receiver) = oneshot();
+    /// assert!(!receiver.is_closed());
+    /// sender.send(5).unwrap();
+    /// assert!(receiver.is_closed());
+    /// assert_eq!(receiver.try_recv(), Ok(5));
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        !self.shot.has_sender.get()
+    }
 }
 
 impl<T> Drop for OneshotSender<T> {
@@ -218,7 +236,7 @@ impl<T> Drop for OneshotReceiver<T> {
 impl<T> fmt::Debug for OneshotSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OneshotSender")
-            .field("is_disconnected", &self.is_disconnected())
+            .field("is_closed", &self.is_closed())
             .finish()
     }
 }
@@ -226,7 +244,7 @@ impl<T> fmt::Debug for OneshotSender<T> {
 impl<T> fmt::Debug for OneshotReceiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OneshotReceiver")
-            .field("has_sender", &self.shot.has_sender.get())
+            .field("is_closed", &self.is_closed())
             .finish()
     }
 }

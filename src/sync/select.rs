@@ -5,22 +5,40 @@ use std::fmt;
 use std::ptr;
 use std::rc::Rc;
 
-use super::channel::{Receiver, Sender};
+use super::channel::{Buffer, Channel, Line, Receiver, Sender};
 use super::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::scheduler::park::Seat;
 use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{Arm, Entry, Selectable};
 
-/// `recv(receiver)`.
-pub struct RecvArm<'a, T> {
-    receiver: &'a Receiver<T>,
+/// `recv(receiver)`, or what takes from a queue.
+pub struct RecvArm<'a, T, B = Line<T>> {
+    channel: &'a Channel<T, B>,
     seat: Seat<T>,
     value: Cell<Option<T>>,
     /// Why there is no value, if there is none.
     error: Cell<RecvError>,
 }
 
-impl<T> fmt::Debug for RecvArm<'_, T> {
+impl<'a, T, B: Buffer<T>> RecvArm<'a, T, B> {
+    #[inline(always)]
+    pub(super) fn new(channel: &'a Channel<T, B>) -> Self {
+        Self {
+            channel,
+            seat: Seat::new(),
+            value: Cell::new(None),
+            error: Cell::new(RecvError::Disconnected),
+        }
+    }
+
+    /// What it gives, when it was chosen.
+    #[inline(always)]
+    pub(super) fn result(&mut self) -> Result<T, RecvError> {
+        self.value.take().ok_or(self.error.get())
+    }
+}
+
+impl<T, B> fmt::Debug for RecvArm<'_, T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecvArm").finish_non_exhaustive()
     }
@@ -32,29 +50,24 @@ impl<'a, T> Selectable for &'a Receiver<T> {
 
     #[inline(always)]
     fn into_arm(self) -> RecvArm<'a, T> {
-        RecvArm {
-            receiver: self,
-            seat: Seat::new(),
-            value: Cell::new(None),
-            error: Cell::new(RecvError::Disconnected),
-        }
+        RecvArm::new(self.channel())
     }
 
     #[inline(always)]
     fn finish(arm: &mut RecvArm<'a, T>) -> Result<T, RecvError> {
-        arm.value.take().ok_or(arm.error.get())
+        arm.result()
     }
 }
 
-impl<T> Sealed for RecvArm<'_, T> {}
+impl<T, B> Sealed for RecvArm<'_, T, B> {}
 
-impl<T> Arm for RecvArm<'_, T> {
+impl<T, B: Buffer<T>> Arm for RecvArm<'_, T, B> {
     #[inline(always)]
     fn poll(&self) -> bool {
-        if self.receiver.channel.is_quiet() {
+        if self.channel.is_quiet() {
             return false;
         }
-        match self.receiver.channel.try_recv_for(Some(&self.seat)) {
+        match self.channel.try_recv_for(Some(&self.seat)) {
             Ok(value) => {
                 self.value.set(Some(value));
                 true
@@ -65,7 +78,7 @@ impl<T> Arm for RecvArm<'_, T> {
     }
 
     fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
-        entry.sit(&self.receiver.channel.receiving, &self.seat)
+        entry.sit(&self.channel.receiving, &self.seat)
     }
 
     fn leave(&self) {
@@ -187,11 +200,11 @@ impl<T> SendArm<'_, T> {
         if self.interrupted.get() {
             return Err(SendError::Cancelled(value));
         }
-        match self.sender.channel.send_chosen(value) {
+        match self.sender.channel().send_chosen(value) {
             Ok(()) => Ok(()),
             Err(TrySendError::Disconnected(value)) => Err(SendError::Disconnected(value)),
             // Evaluating the value let others run, and they took the room.
-            Err(TrySendError::Full(value)) => self.sender.channel.wait_to_send(value),
+            Err(TrySendError::Full(value)) => self.sender.channel().wait_to_send(value),
         }
     }
 }
@@ -199,8 +212,8 @@ impl<T> SendArm<'_, T> {
 impl<T> Drop for SendArm<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
-        if !self.sender.channel.sending.is_empty() {
-            self.sender.channel.settle();
+        if !self.sender.channel().sending.is_empty() {
+            self.sender.channel().settle();
         }
     }
 }
@@ -210,9 +223,9 @@ impl<T> Sealed for SendArm<'_, T> {}
 impl<T> Arm for SendArm<'_, T> {
     #[inline(always)]
     fn poll(&self) -> bool {
-        let channel = &self.sender.channel;
+        let channel = self.sender.channel();
         let sending = &channel.sending;
-        channel.has_no_receivers()
+        channel.is_closed()
             || ((sending.is_empty() || sending.is_first(&self.seat))
                 && channel.has_room(&self.seat))
             || (!sending.is_empty() && channel.may_pass(&self.seat))
@@ -220,7 +233,7 @@ impl<T> Arm for SendArm<'_, T> {
 
     fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
         entry.in_line();
-        let _poll_again = entry.sit(&self.sender.channel.sending, &self.seat);
+        let _poll_again = entry.sit(&self.sender.channel().sending, &self.seat);
         // As a receiver it may have become one that others may pass.
         true
     }
@@ -230,11 +243,11 @@ impl<T> Arm for SendArm<'_, T> {
     }
 
     fn line(&self) -> *const () {
-        ptr::from_ref(&*self.sender.channel).cast()
+        ptr::from_ref(self.sender.channel()).cast()
     }
 
     fn give_way(&self) {
-        self.sender.channel.settle();
+        self.sender.channel().settle();
     }
 
     fn interrupt(&self) -> bool {

@@ -31,6 +31,8 @@ struct Entry {
     channel: usize,
     state: State,
     dropped: u32,
+    /// It was made when its channel had been closed.
+    late: bool,
 }
 
 /// What a task waits for.
@@ -47,6 +49,8 @@ pub(crate) struct Ledger {
     values: RefCell<BTreeMap<Name, Entry>>,
     /// By channel: values whose receivers were gone may be dropped in it.
     receivers_gone: RefCell<Vec<bool>>,
+    /// By channel: somebody has closed it.
+    closed: RefCell<Vec<bool>>,
     waiting: RefCell<BTreeMap<usize, Wish>>,
     complaints: RefCell<String>,
     log: RefCell<Vec<String>>,
@@ -88,6 +92,7 @@ impl Ledger {
     pub(crate) fn new(channels: usize) -> Rc<Self> {
         let ledger = Self::default();
         ledger.receivers_gone.replace(vec![false; channels]);
+        ledger.closed.replace(vec![false; channels]);
         Rc::new(ledger)
     }
 
@@ -114,6 +119,7 @@ impl Ledger {
             channel,
             state: State::Sending,
             dropped: 0,
+            late: self.is_closed(channel),
         };
         self.values.borrow_mut().insert(name, entry);
         self.open.borrow_mut().insert(maker, name);
@@ -218,6 +224,17 @@ impl Ledger {
         }
     }
 
+    pub(crate) fn closes(&self, channel: usize) {
+        self.note(format!("{channel} closed"));
+        if let Some(closed) = self.closed.borrow_mut().get_mut(channel) {
+            *closed = true;
+        }
+    }
+
+    fn is_closed(&self, channel: usize) -> bool {
+        self.closed.borrow().get(channel) == Some(&true)
+    }
+
     pub(crate) fn waits(&self, task: usize, wish: Option<Wish>) {
         let mut waiting = self.waiting.borrow_mut();
         match wish {
@@ -243,6 +260,11 @@ impl Ledger {
                     .collect()
             };
             let (senders, receivers) = (who(|w| &w.sends), who(|w| &w.receives));
+            if self.is_closed(channel) && !(senders.is_empty() && receivers.is_empty()) {
+                self.complain(format!(
+                    "channel {channel} is closed, and {senders:?} and {receivers:?} wait"
+                ));
+            }
             let meet = senders.iter().any(|s| receivers.iter().any(|r| r != s));
             if meet {
                 self.complain(format!(
@@ -282,6 +304,12 @@ impl Ledger {
                 self.complain(format!(
                     "{name:?}, {:?}, was dropped {} times",
                     entry.state, entry.dropped
+                ));
+            }
+            if entry.late && !matches!(entry.state, State::Returned | State::Unwound) {
+                self.complain(format!(
+                    "{name:?} was {:?} after its channel was closed",
+                    entry.state
                 ));
             }
             match entry.state {

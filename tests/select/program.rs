@@ -54,6 +54,8 @@ enum Op {
     Receive(usize),
     TryReceive(usize),
     Select(Choice),
+    /// From the sending end, or from the other.
+    Close(usize, bool),
     Yield,
     Sleep(u64),
 }
@@ -131,6 +133,7 @@ fn operations(shapes: Shapes, channels: usize) -> impl Strategy<Value = (Limit, 
             3 => (0..channels).prop_map(Op::Receive),
             1 => (0..channels).prop_map(Op::TrySend),
             1 => (0..channels).prop_map(Op::TryReceive),
+            1 => (0..channels, any::<bool>()).prop_map(|(channel, sends)| Op::Close(channel, sends)),
             1 => Just(Op::Yield),
             1 => (0u64..9).prop_map(Op::Sleep),
         ]
@@ -357,9 +360,20 @@ impl Worker {
                 }
             }
             Op::Select(choice) => self.select(choice),
+            Op::Close(channel, sends) => self.close(*channel, *sends),
             Op::Yield => yield_now(),
             Op::Sleep(ms) => sleep(millis(*ms)),
         }
+    }
+
+    fn close(&self, channel: usize, sends: bool) {
+        let (sender, end) = (&self.senders[channel], &self.receivers[channel]);
+        match (sender, end) {
+            (Some(sender), _) if sends => sender.close(),
+            (_, Some(end)) if !sends => end.receiver.close(),
+            _ => return,
+        }
+        self.ledger.closes(channel);
     }
 
     fn wait_for(&self, sends: Vec<usize>, receives: Vec<usize>) {
