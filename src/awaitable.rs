@@ -4,7 +4,7 @@
 ///
 /// It is implemented for [`JoinHandle`](crate::JoinHandle) and
 /// [`ScopedJoinHandle`](crate::ScopedJoinHandle), [`Timer`](crate::Timer),
-/// `&Event`, `&Receiver`, and for tuples, arrays and `Vec`s of such, which are
+/// `&Event`, `&Receiver`, `&Queue`, and for tuples, arrays and `Vec`s of such, which are
 /// waited for all at once, each by a task of its own. Implement it for your types:
 /// `wait` is an ordinary function that may call anything that waits.
 ///

@@ -90,6 +90,7 @@
 //! | `Sender::send`, `Receiver::recv`, its iterators, `Event::wait`, `select!` | if it has to wait, and one of every 128 times |
 //! | `lock`, `read`, `write`, `acquire` and their kin, `Barrier::wait` | if it has to wait, and one of every 128 times |
 //! | `Condvar::wait` and `wait_while`, `OnceCell::get_or_init` | if it has to wait |
+//! | `Queue::push`, `pop`, `join`, its iterators | if it has to wait, and one of every 128 times |
 //! | `accept`, `connect`, `read`, `write`, `peek` and what is made of them | if it has to wait, and one of every 128 times |
 //! | `Iterator::next` of a generator, `Coroutine::resume` | if the body does one of the above |
 //!

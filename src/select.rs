@@ -152,7 +152,7 @@ impl<S: Selectable> Arm for Wait<S> {
 /// | `send(sender, value) -> sent` | there is room, or the channel is closed, or all receivers are gone | as `send`; the value is evaluated only then |
 /// | `readable(socket) -> ready`, `writable(socket) -> ready` | a read, an accept or a write would not wait; what a `BufReader` holds already does not count | `io::Result<()>` |
 /// | `join(&mut handle) -> end` | the task has ended | as `join`; the handle is used up |
-/// | `wait(what) -> output` | a [`Timer`](crate::Timer), `&Event`, `&Receiver`, ... is, or a `&mut` handle: see [`Selectable`](crate::Selectable) | its output |
+/// | `wait(what) -> output` | a [`Timer`](crate::Timer), `&Event`, `&Receiver`, `&Queue`, ... is, or a `&mut` handle: see [`Selectable`](crate::Selectable) | its output |
 /// | `after(duration)`, `at(instant)` | that time has come | `()` |
 /// | `default` | no other arm is ready at once | |
 /// | `default(duration)` | no other arm is ready for so long | |

@@ -32,6 +32,7 @@ mod event;
 mod mutex;
 mod once_cell;
 mod oneshot;
+mod queue;
 mod raw;
 mod rwlock;
 mod select;
@@ -47,6 +48,7 @@ pub use event::Event;
 pub use mutex::{Mutex, MutexGuard};
 pub use once_cell::OnceCell;
 pub use oneshot::{OneshotReceiver, OneshotSender, oneshot};
+pub use queue::{Fifo, Lifo, Order, Priority, Queue, QueueIter};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
