@@ -5,8 +5,16 @@
 
 mod support;
 
+#[path = "channels/model.rs"]
+mod against_the_model;
 #[path = "channels/closing.rs"]
 mod closing;
+#[path = "queues/every_schedule.rs"]
+mod every_schedule;
+#[path = "queues/model.rs"]
+mod model;
+#[path = "queues/program.rs"]
+mod program;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
