@@ -14,6 +14,8 @@ mod support;
 mod columns;
 #[path = "cancel_table/locks.rs"]
 mod locks;
+#[path = "cancel_table/queues.rs"]
+mod queues;
 #[path = "cancel_table/rows.rs"]
 mod rows;
 #[path = "cancel_table/sockets.rs"]
@@ -26,6 +28,7 @@ use locks::{
     ACQUIRE, ACQUIRE_OWNED, BARRIER, CHECKED_ACQUIRE, CHECKED_LOCK, CHECKED_READ, CHECKED_WRITE,
     CONDVAR, LOCK, ONCE_CELL, READ_LOCK, WRITE_LOCK,
 };
+use queues::{ALL_DONE, POP, PUSH, PUSH_RENDEZVOUS};
 use rows::{
     CHECKPOINT, GENERATOR_RECEIVES, GENERATOR_SLEEPS, ITER, JOIN, LONG, PARK, RECV, SCOPE_EXIT,
     SCOPED_JOIN, SCOPED_TRY_JOIN, SEND_FULL, SEND_RENDEZVOUS, SLEEP, SLEEP_UNTIL, STARTED,
@@ -74,6 +77,10 @@ table! {
     sends_hand_to_hand: SEND_RENDEZVOUS,
     receives: RECV,
     iterates: ITER,
+    pushes_to_a_full_queue: PUSH,
+    pushes_hand_to_hand: PUSH_RENDEZVOUS,
+    pops: POP,
+    waits_until_all_is_done: ALL_DONE,
     joins: JOIN,
     joins_a_child: SCOPED_JOIN,
     tries_to_join_a_child: SCOPED_TRY_JOIN,
