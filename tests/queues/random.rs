@@ -70,7 +70,7 @@ fn check_all<S: Schedule + 'static>(
 }
 
 proptest! {
-    #![proptest_config(config(1500))]
+    #![proptest_config(config(400))]
 
     #[test]
     fn random_programs_do_as_the_model(
