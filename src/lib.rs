@@ -91,6 +91,7 @@
 //! | `lock`, `read`, `write`, `acquire` and their kin, `Barrier::wait` | if it has to wait, and one of every 128 times |
 //! | `Condvar::wait` and `wait_while`, `OnceCell::get_or_init` | if it has to wait |
 //! | `Queue::push`, `pop`, `join`, its iterators | if it has to wait, and one of every 128 times |
+//! | `BroadcastReceiver::recv`, its iterators, `WatchReceiver::changed`, `wait_for` | if it has to wait, and one of every 128 times |
 //! | `accept`, `connect`, `read`, `write`, `peek` and what is made of them | if it has to wait, and one of every 128 times |
 //! | `Iterator::next` of a generator, `Coroutine::resume` | if the body does one of the above |
 //!
@@ -242,7 +243,8 @@ pub mod __private {
     pub use crate::select::{Turn, Wait, done, into_arm};
     #[cfg(feature = "sync")]
     pub use crate::sync::arms::{
-        EventArm, OneshotArm, Receives, RecvArm, SendArm, Sends, receiver, send,
+        BroadcastArm, EventArm, OneshotArm, Receives, RecvArm, SendArm, Sends, WatchArm, receiver,
+        send,
     };
     pub use crate::task::select::{Handle, JoinArm, Key};
     #[cfg(feature = "time")]

@@ -209,3 +209,85 @@ impl fmt::Display for TryLockError {
 }
 
 impl Error for TryLockError {}
+
+/// A receiver of a broadcast was too slow: so many values went before it saw them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lagged(pub u64);
+
+impl fmt::Display for Lagged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("the receiver was too slow, and has missed a value"),
+            count => write!(
+                f,
+                "the receiver was too slow, and has missed {count} values"
+            ),
+        }
+    }
+}
+
+impl Error for Lagged {}
+
+/// Why no value of a broadcast was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BroadcastRecvError {
+    /// The receiver was too slow: so many values went before it saw them. The next call
+    /// goes on with the oldest that is still there.
+    Lagged(u64),
+    /// The receiver has seen everything, and nothing more can be sent.
+    Disconnected,
+    /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
+    /// and would have to wait.
+    Cancelled,
+    /// The receiver has seen everything, and no runtime runs here that could wait for more.
+    WouldBlock,
+}
+
+impl BroadcastRecvError {
+    /// Of a call that did not wait, and found something.
+    pub(super) fn from_ready(error: BroadcastTryRecvError) -> Self {
+        match error {
+            BroadcastTryRecvError::Lagged(count) => Self::Lagged(count),
+            BroadcastTryRecvError::Disconnected => Self::Disconnected,
+            BroadcastTryRecvError::Empty => Self::WouldBlock,
+        }
+    }
+}
+
+impl fmt::Display for BroadcastRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lagged(count) => Lagged(*count).fmt(f),
+            Self::Disconnected => RecvError::Disconnected.fmt(f),
+            Self::Cancelled => RecvError::Cancelled.fmt(f),
+            Self::WouldBlock => RecvError::WouldBlock.fmt(f),
+        }
+    }
+}
+
+impl Error for BroadcastRecvError {}
+
+/// Why no value of a broadcast was received at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BroadcastTryRecvError {
+    /// The receiver has seen everything.
+    Empty,
+    /// The receiver was too slow: so many values went before it saw them. The next call
+    /// goes on with the oldest that is still there.
+    Lagged(u64),
+    /// The receiver has seen everything, and nothing more can be sent.
+    Disconnected,
+}
+
+impl fmt::Display for BroadcastTryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => TryRecvError::Empty.fmt(f),
+            Self::Lagged(count) => Lagged(*count).fmt(f),
+            Self::Disconnected => TryRecvError::Disconnected.fmt(f),
+        }
+    }
+}
+
+impl Error for BroadcastTryRecvError {}

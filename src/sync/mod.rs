@@ -25,6 +25,7 @@
 
 mod awaitable;
 mod barrier;
+mod broadcast;
 mod channel;
 mod condvar;
 mod error;
@@ -34,15 +35,21 @@ mod once_cell;
 mod oneshot;
 mod queue;
 mod raw;
+mod ring;
 mod rwlock;
 mod select;
 mod semaphore;
+mod watch;
 
 pub use barrier::{Barrier, BarrierWaitResult};
+pub use broadcast::{
+    BroadcastIntoIter, BroadcastIter, BroadcastReceiver, BroadcastSender, broadcast,
+};
 pub use channel::{IntoIter, Iter, Receiver, Sender, TryIter, bounded, unbounded};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use error::{
-    AcquireError, LockError, RecvError, SendError, TryLockError, TryRecvError, TrySendError,
+    AcquireError, BroadcastRecvError, BroadcastTryRecvError, Lagged, LockError, RecvError,
+    SendError, TryLockError, TryRecvError, TrySendError,
 };
 pub use event::Event;
 pub use mutex::{Mutex, MutexGuard};
@@ -51,10 +58,13 @@ pub use oneshot::{OneshotReceiver, OneshotSender, oneshot};
 pub use queue::{Fifo, Lifo, Order, Priority, Queue, QueueIter};
 pub use rwlock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+pub use watch::{WatchReceiver, WatchSender, watch};
 
 /// What `select!` makes of them.
 pub(crate) mod arms {
+    pub use super::broadcast::BroadcastArm;
     pub use super::event::EventArm;
     pub use super::oneshot::OneshotArm;
     pub use super::select::{Receives, RecvArm, SendArm, Sends, receiver, send};
+    pub use super::watch::WatchArm;
 }
