@@ -136,9 +136,6 @@ impl<V> Ring<V> {
         let before = self.index(*position);
         *position += 1;
         let after = self.index(*position);
-        if before == after {
-            return None;
-        }
         *self.readers(after) += 1;
         let left = self.readers(before);
         *left -= 1;

@@ -11,7 +11,7 @@ use greenroom::sync::{
 };
 use greenroom::{run, scope, sleep, spawn, timeout, yield_now};
 
-use crate::support::{OnDrop, on_virtual, quiet_panic};
+use crate::support::{Log, OnDrop, on_virtual, quiet_panic};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -218,11 +218,12 @@ fn a_destructor_may_use_its_broadcast() {
 #[test]
 fn a_destructor_that_panics_has_lost_nothing() {
     run(|| {
+        let log = Log::new();
         let (sender, mut slow) = broadcast(1);
-        let mut receiver = slow.clone();
-        let waiter = spawn(move || {
+        let (mut receiver, l) = (slow.clone(), log.clone());
+        spawn(move || {
             let numbers = receiver.iter().flatten().map(|actor: Actor| actor.number);
-            numbers.collect::<Vec<_>>()
+            numbers.for_each(|number| l.add(number));
         });
         let armed = Rc::new(Cell::new(false));
         let trigger = Rc::clone(&armed);
@@ -231,13 +232,14 @@ fn a_destructor_that_panics_has_lost_nothing() {
                 quiet_panic("on purpose");
             }
         });
+        yield_now();
         assert!(sender.send(bomb).is_ok());
         yield_now(); // one has seen it, and waits for more
         armed.set(true);
         let sent = catch_unwind(AssertUnwindSafe(|| sender.send(drops(2, |_| {})).is_ok()));
         assert!(sent.is_err() && !armed.get(), "the one that went for it");
-        drop(sender);
-        assert_eq!(waiter.join().unwrap(), [1, 2], "it was sent");
+        yield_now();
+        assert_eq!(log.take(), [1, 2], "it was sent");
         assert_eq!(number_of(&mut slow), Err(BroadcastTryRecvError::Lagged(1)));
         assert_eq!(number_of(&mut slow), Ok(2));
     });

@@ -274,7 +274,9 @@ fn an_arm_gives_what_recv_would() {
         assert_eq!(choose(), Ok(3));
         let sender = later.join().unwrap();
         spawn(move || drop(sender));
-        assert_eq!(choose(), Err(Some(BroadcastRecvError::Disconnected)));
+        let end = Err(Some(BroadcastRecvError::Disconnected));
+        assert_eq!(choose(), end);
+        assert_eq!(no_switch(&mut choose), end, "it is known already");
     });
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use greenroom::sync::{RecvError, WatchReceiver, WatchSender, watch};
-use greenroom::{scope, sleep, spawn, timeout, yield_now};
+use greenroom::{run, scope, sleep, spawn, timeout, yield_now};
 
 use crate::support::{on_virtual, quiet_panic};
 use crate::{counted, number};
@@ -157,12 +157,18 @@ fn a_destructor_that_panics_has_lost_nothing() {
             }
         }),
     );
-    let (sender, mut receiver) = watch(bomb);
-    let sent = catch_unwind(AssertUnwindSafe(|| {
-        sender.send(Actor(2, Rc::new(|_| {}))).is_ok()
-    }));
-    assert!(sent.is_err() && !armed.get());
-    assert_eq!(receiver.changed().unwrap().0, 2, "it was sent");
+    run(|| {
+        let (sender, mut receiver) = watch(bomb);
+        let waiter = spawn(move || receiver.changed().unwrap().0);
+        yield_now();
+        let sent = catch_unwind(AssertUnwindSafe(|| {
+            sender.send(Actor(2, Rc::new(|_| {}))).is_ok()
+        }));
+        assert!(sent.is_err() && !armed.get());
+        yield_now();
+        assert!(waiter.is_finished(), "it was sent");
+        assert_eq!(waiter.join().unwrap(), 2);
+    });
 }
 
 /// A value that holds the ends of its own watch, and lets them go.

@@ -263,7 +263,9 @@ fn an_arm_gives_what_changed_would() {
         assert_eq!(choose(), Ok(5));
         let sender = later.join().unwrap();
         spawn(move || drop(sender));
-        assert_eq!(choose(), Err(Some(RecvError::Disconnected)));
+        let end = Err(Some(RecvError::Disconnected));
+        assert_eq!(choose(), end);
+        assert_eq!(no_switch(&mut choose), end, "it is known already");
     });
 }
 
