@@ -224,7 +224,9 @@ impl Rx {
             drop(inner);
             self.world.model.borrow_mut().next[self.number] = None;
             self.world.waits.borrow_mut()[self.number] = false;
-            self.world.check();
+            if !std::thread::panicking() {
+                self.world.check();
+            }
         }
     }
 }
