@@ -283,7 +283,7 @@ fn what_is_closed_takes_nothing_more() {
     sender.send(1).unwrap();
     assert!(!sender.is_closed() && !receiver.is_closed());
     second.close();
-    second.close(); // it is closed
+    receiver.close(); // it is closed
     assert!(sender.is_closed() && second.is_closed() && receiver.is_closed());
     assert_eq!(sender.send(2), Err(SendError::Disconnected(2)));
     assert_eq!(second.send(3).unwrap_err().into_inner(), 3);

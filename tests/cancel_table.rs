@@ -10,6 +10,8 @@
 
 mod support;
 
+#[path = "cancel_table/broadcasts.rs"]
+mod broadcasts;
 #[path = "cancel_table/columns.rs"]
 mod columns;
 #[path = "cancel_table/locks.rs"]
@@ -23,6 +25,7 @@ mod sockets;
 
 use std::time::Duration;
 
+use broadcasts::{BROADCAST, BROADCAST_ARM, BROADCAST_ITER, CHANGED, WAIT_FOR, WATCH_ARM};
 use greenroom::{Instant, current, park, scope, shield, sleep, spawn, timeout, yield_now};
 use locks::{
     ACQUIRE, ACQUIRE_OWNED, BARRIER, CHECKED_ACQUIRE, CHECKED_LOCK, CHECKED_READ, CHECKED_WRITE,
@@ -99,6 +102,12 @@ table! {
     waits_for_a_condition: CONDVAR,
     meets_at_a_barrier: BARRIER,
     initialises_a_cell: ONCE_CELL,
+    receives_a_broadcast: BROADCAST,
+    iterates_over_a_broadcast: BROADCAST_ITER,
+    selects_a_broadcast: BROADCAST_ARM,
+    waits_for_a_change: CHANGED,
+    waits_for_a_value: WAIT_FOR,
+    selects_a_watch: WATCH_ARM,
     accepts: ACCEPT,
     reads: READ,
     peeks: PEEK,

@@ -121,6 +121,11 @@ impl<T> Broadcast<T> {
     fn is_closed(&self) -> bool {
         self.closed.get() || self.senders.get() == 0
     }
+
+    fn close(&self) {
+        self.closed.set(true);
+        self.waiting.wake_all();
+    }
 }
 
 impl<T> BroadcastSender<T> {
@@ -194,12 +199,16 @@ impl<T> BroadcastSender<T> {
     /// assert_eq!(receiver.recv(), Ok(1));
     /// assert_eq!(receiver.recv(), Err(BroadcastRecvError::Disconnected));
     /// ```
+    ///
+    /// # Scheduling
+    ///
+    /// The caller goes on. Those who waited go to the end of the queue.
     pub fn close(&self) {
-        self.broadcast.closed.set(true);
-        self.broadcast.waiting.wake_all();
+        self.broadcast.close();
     }
 
-    /// Whether it was [closed](Self::close): nothing more can be sent.
+    /// Whether it was closed, by either end: nothing more can be sent. That there is no
+    /// receiver does not close it: one may [subscribe](Self::subscribe).
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.broadcast.is_closed()
@@ -395,8 +404,28 @@ impl<T> BroadcastReceiver<T> {
         self.len() == 0
     }
 
-    /// Whether nothing more can be sent: it was [closed](BroadcastSender::close), or all
-    /// senders are gone. Values may still be there.
+    /// Nothing more can be sent, to anybody: see [`BroadcastSender::close`]. To leave alone,
+    /// drop the receiver.
+    ///
+    /// ```
+    /// use greenroom::sync::{SendError, broadcast};
+    ///
+    /// let (sender, mut receiver) = broadcast(8);
+    /// sender.send(1).unwrap();
+    /// receiver.close();
+    /// assert_eq!(sender.send(2), Err(SendError::Disconnected(2)));
+    /// assert_eq!(receiver.try_recv(), Ok(1));
+    /// ```
+    ///
+    /// # Scheduling
+    ///
+    /// The caller goes on. Those who waited go to the end of the queue.
+    pub fn close(&self) {
+        self.broadcast.close();
+    }
+
+    /// Whether nothing more can be sent: it was closed, by either end, or all senders are
+    /// gone. Values may still be there.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.broadcast.is_closed()

@@ -29,7 +29,7 @@ fn a_value_that_is_there_is_not_waited_for() {
 
 #[test]
 fn the_last_sender_gone_wakes_everybody() {
-    for closes in [false, true] {
+    for closes in [None, Some(true), Some(false)] {
         run(|| {
             let (sender, receiver) = broadcast::<u32>(4);
             let second = sender.clone();
@@ -42,10 +42,10 @@ fn the_last_sender_gone_wakes_everybody() {
             drop(sender);
             yield_now();
             assert!(tasks.iter().all(|task| !task.is_finished()));
-            if closes {
-                second.close();
-            } else {
-                drop(second);
+            match closes {
+                None => drop(second),
+                Some(true) => second.close(),
+                Some(false) => receiver.close(),
             }
             for task in tasks {
                 assert_eq!(task.join().unwrap(), Err(BroadcastRecvError::Disconnected));
