@@ -319,8 +319,18 @@ fn perform(program: &Program) {
     assert_eq!(Rc::strong_count(&world), 1, "nobody keeps anything");
 }
 
+/// How many cases the property has; `PROPTEST_CASES` overrides it.
+fn config(cases: u32) -> ProptestConfig {
+    let given = std::env::var("PROPTEST_CASES").ok();
+    ProptestConfig {
+        cases: given.and_then(|n| n.parse().ok()).unwrap_or(cases),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(400))]
 
     #[test]
     fn random_programs_do_as_the_model(program in programs()) {
