@@ -4,6 +4,7 @@
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::mem_forget, reason = "guards may be forgotten, and that must be sound")]
 
 mod support;
 

@@ -70,7 +70,7 @@ enum Wants {
 pub struct RwLockReadGuard<'a, T: ?Sized> {
     // Dropped first: whoever is handed the lock finds the value free.
     value: Ref<'a, T>,
-    held: Held<'a, T>,
+    _held: Held<'a, T>,
 }
 
 /// The right to read and write the value of an [`RwLock`]. Dropping it never switches.
@@ -309,7 +309,7 @@ impl<T: ?Sized> RwLock<T> {
     fn reader<'a>(&'a self, held: Held<'a, T>) -> RwLockReadGuard<'a, T> {
         RwLockReadGuard {
             value: self.value.borrow(),
-            held,
+            _held: held,
         }
     }
 

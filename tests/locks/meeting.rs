@@ -92,7 +92,7 @@ fn one_that_has_met_wins_over_its_cancellation() {
             yield_now();
         });
         yield_now();
-        assert!((&*barrier).wait().is_leader());
+        assert!(Awaitable::wait(&*barrier).is_leader());
         task.cancel();
         assert!(task.join().unwrap_err().is_cancelled());
         assert!(met.get());
