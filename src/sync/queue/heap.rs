@@ -42,12 +42,10 @@ struct Entry<T> {
 
 impl<T: Ord> Entry<T> {
     /// Whether it is to come out before the other.
+    #[inline]
     fn precedes(&self, other: &Self) -> bool {
-        match self.item.cmp(&other.item) {
-            Ordering::Greater => true,
-            Ordering::Less => false,
-            Ordering::Equal => self.arrival < other.arrival,
-        }
+        let order = self.item.cmp(&other.item);
+        order.then(other.arrival.cmp(&self.arrival)) == Ordering::Greater
     }
 }
 
@@ -137,26 +135,25 @@ impl<T: Ord> Heap<T> {
         }
     }
 
-    /// How far the last entry would sink, were it the first.
+    /// Where the last entry would sink to, were it the first. It most often belongs near the
+    /// bottom: so first all the way down, and then up again.
     fn place_below(&self) -> usize {
         let heap = self.heap.borrow();
-        let last = heap.len() - 1;
+        let Some((last, others)) = heap.split_last() else {
+            return 0;
+        };
         let mut place = 0;
-        loop {
-            let (left, right) = (2 * place + 1, 2 * place + 2);
-            if left >= last {
-                return place;
-            }
-            let greater = if right < last && heap[right].precedes(&heap[left]) {
-                right
-            } else {
-                left
-            };
-            if heap[last].precedes(&heap[greater]) {
-                return place;
-            }
-            place = greater;
+        while 2 * place + 2 < others.len() {
+            let left = 2 * place + 1;
+            place = left + usize::from(others[left + 1].precedes(&others[left]));
         }
+        if 2 * place + 1 < others.len() {
+            place = 2 * place + 1;
+        }
+        while place > 0 && last.precedes(&others[place]) {
+            place = (place - 1) / 2;
+        }
+        place
     }
 
     /// Takes the first out; the last goes down to this place.

@@ -4,19 +4,31 @@
 //! It is the core of a channel without ends: who waits, and who is served when, is
 //! `channel/core.rs`'s. Here is what a queue has besides: an order, the items that are
 //! not done, and that it is shut down by a call, since no end of it can be gone.
+//!
+//! | file | what is there |
+//! |---|---|
+//! | `mod.rs` | the queue: how it is made, what goes in and out |
+//! | `order.rs`, `heap.rs` | which item is next |
+//! | `counted.rs`, `done.rs` | what is not done, and waiting for it |
+//! | `end.rs` | shutting it down |
+//! | `iter.rs`, `arm.rs` | as a loop, and as an arm of `select!` |
 
 mod arm;
 mod counted;
+mod done;
+mod end;
 mod heap;
+mod iter;
 mod order;
 
 use std::fmt;
 
-use super::channel::{Buffer, Channel};
+use super::channel::Channel;
 use super::error::{RecvError, SendError, TryRecvError, TrySendError};
 use crate::scheduler::WaitReason;
-use crate::scheduler::park::{self, Patience, WaitQueue};
+use crate::scheduler::park::WaitQueue;
 use counted::Counted;
+pub use iter::QueueIter;
 pub use order::{Fifo, Lifo, Order, Priority};
 
 /// A queue of work that tasks share: some push, some pop, and one may wait until all is
@@ -58,6 +70,15 @@ pub use order::{Fifo, Lifo, Order, Priority};
 /// tasks of a [`scope`](crate::scope()) or in an `Rc`, until it is [shut down](Self::shutdown).
 /// Where the end of all producers is to end the consumers by itself, and nobody asks what
 /// is done, take a [channel](super::bounded).
+///
+/// It belongs to one thread:
+///
+/// ```compile_fail,E0277
+/// let queue = greenroom::sync::Queue::fifo(1);
+/// std::thread::scope(|s| {
+///     s.spawn(|| queue.try_push(5));
+/// });
+/// ```
 ///
 /// # Done
 ///
@@ -297,7 +318,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// assert!(queue.iter().eq([3, 2, 1, 0]));
     /// ```
     pub fn iter(&self) -> QueueIter<'_, T, O> {
-        QueueIter { queue: self }
+        QueueIter::new(self)
     }
 
     /// How many items lie inside, those of waiting pushes not counted.
@@ -333,188 +354,6 @@ impl<T, O: Order<T>> Queue<T, O> {
     }
 }
 
-/// Its end.
-impl<T, O: Order<T>> Queue<T, O> {
-    /// Nothing more goes in: a push fails from now on, and so do those who wait for room,
-    /// with their items. What lies inside is still taken; then a pop fails, too, and
-    /// loops over the queue end. Never waits.
-    ///
-    /// ```
-    /// use greenroom::sync::{Queue, RecvError, SendError};
-    ///
-    /// let queue = Queue::fifo(2);
-    /// queue.push(1).unwrap();
-    /// queue.shutdown();
-    /// assert_eq!(queue.push(2), Err(SendError::Disconnected(2)));
-    /// assert_eq!((queue.pop(), queue.pop()), (Ok(1), Err(RecvError::Disconnected)));
-    /// ```
-    ///
-    /// # Scheduling
-    ///
-    /// The caller goes on. Those who waited go to the end of the queue.
-    pub fn shutdown(&self) {
-        self.channel.close();
-    }
-
-    /// [`shutdown`](Self::shutdown), and takes out what lies inside, in the queue's
-    /// order. It counts as done: a [`join`](Self::join) waits for no more than the items that
-    /// somebody is working on. Never waits.
-    ///
-    /// ```
-    /// use greenroom::sync::{Queue, RecvError};
-    ///
-    /// let queue = Queue::fifo(2);
-    /// queue.push(1).unwrap();
-    /// queue.push(2).unwrap();
-    /// assert_eq!(queue.shutdown_now(), [1, 2]);
-    /// assert_eq!(queue.pop(), Err(RecvError::Disconnected));
-    /// queue.join(); // nothing is left to be done
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If comparing two items of a [`priority`](Queue::priority) queue does. What was
-    /// taken out before that is dropped.
-    ///
-    /// # Scheduling
-    ///
-    /// The caller goes on. Those who waited go to the end of the queue.
-    pub fn shutdown_now(&self) -> Vec<T> {
-        self.shutdown();
-        let mut left = Vec::with_capacity(self.len());
-        while let Some(item) = self.channel.buffer().pop() {
-            left.push(item);
-            self.finish_one();
-        }
-        left
-    }
-
-    /// Whether it was shut down. Items may still lie inside.
-    ///
-    /// ```
-    /// use greenroom::sync::Queue;
-    ///
-    /// let queue = Queue::fifo(1);
-    /// queue.push(5).unwrap();
-    /// queue.shutdown();
-    /// assert!(queue.is_shut_down() && !queue.is_empty());
-    /// ```
-    #[must_use]
-    pub fn is_shut_down(&self) -> bool {
-        self.channel.is_closed()
-    }
-}
-
-/// What is done.
-impl<T, O: Order<T>> Queue<T, O> {
-    /// An item that was taken is done. Whoever took it says so once: see
-    /// [`join`](Self::join), and [above](Self#done) why it has to be said.
-    ///
-    /// # Panics
-    ///
-    /// If more are said to be done than were taken.
-    ///
-    /// ```should_panic
-    /// let queue = greenroom::sync::Queue::fifo(1);
-    /// queue.push("work").unwrap();
-    /// queue.task_done(); // nobody has taken it
-    /// ```
-    ///
-    /// # Scheduling
-    ///
-    /// The caller goes on. Those who [`join`](Self::join) go to the end of the queue.
-    #[track_caller]
-    pub fn task_done(&self) {
-        assert!(
-            self.unfinished() > self.len(),
-            "task_done was called more often than items were taken"
-        );
-        self.finish_one();
-    }
-
-    /// How many items were pushed and are not done: those inside, and those that were
-    /// taken.
-    ///
-    /// ```
-    /// use greenroom::sync::Queue;
-    ///
-    /// let queue = Queue::fifo(2);
-    /// queue.push(1).unwrap();
-    /// queue.push(2).unwrap();
-    /// assert_eq!(queue.pop(), Ok(1));
-    /// assert_eq!((queue.len(), queue.unfinished()), (1, 2));
-    /// queue.task_done();
-    /// assert_eq!((queue.len(), queue.unfinished()), (1, 1));
-    /// ```
-    #[must_use]
-    pub fn unfinished(&self) -> usize {
-        self.channel.buffer().unfinished()
-    }
-
-    fn finish_one(&self) {
-        if self.channel.buffer().finish() == 0 {
-            self.joining.wake_all();
-        }
-    }
-
-    /// Waits until every item that was ever pushed is [done](Self::task_done). At that moment
-    /// all who wait here are let go, whatever is pushed before they run. An item whose push waits for
-    /// room was not pushed yet.
-    ///
-    /// ```
-    /// use std::rc::Rc;
-    /// use greenroom::{run, spawn, sync::Queue, yield_now};
-    ///
-    /// run(|| {
-    ///     let queue = Rc::new(Queue::unbounded());
-    ///     queue.push("work").unwrap();
-    ///     let worker = spawn({
-    ///         let queue = Rc::clone(&queue);
-    ///         move || {
-    ///             queue.pop().unwrap();
-    ///             yield_now();
-    ///             queue.task_done();
-    ///         }
-    ///     });
-    ///     queue.join(); // waits for the worker's word
-    ///     assert_eq!(queue.unfinished(), 0);
-    ///     worker.join().unwrap();
-    /// });
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// On a plain thread, where nothing could be done meanwhile, if something is not.
-    ///
-    /// # Scheduling
-    ///
-    /// If all is done, it goes on at once; one of every 128 calls yields. Else the others
-    /// run.
-    ///
-    /// # Cancellation
-    ///
-    /// If it waits, it unwinds when the task was cancelled, unless all was done before that.
-    /// It cannot fail: with [`Delivery::Error`](crate::Delivery::Error), and while the task
-    /// unwinds, it really waits.
-    #[track_caller]
-    pub fn join(&self) {
-        let task = park::current();
-        if let Some(task) = task {
-            park::spend(task);
-        }
-        if self.unfinished() == 0 {
-            return;
-        }
-        let Some(task) = task else {
-            panic!("join would wait for ever: items are not done, and no runtime is running here");
-        };
-        // Woken when all was done. Patience never fails.
-        let _done = self
-            .joining
-            .wait(task, WaitReason::ItemsDone, Patience::Waits, None);
-    }
-}
-
 impl<T, O: Order<T>> fmt::Debug for Queue<T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Queue")
@@ -523,28 +362,5 @@ impl<T, O: Order<T>> fmt::Debug for Queue<T, O> {
             .field("unfinished", &self.unfinished())
             .field("is_shut_down", &self.is_shut_down())
             .finish()
-    }
-}
-
-/// Items as they come: see [`Queue::iter`].
-#[derive(Debug)]
-pub struct QueueIter<'a, T, O: Order<T> = Fifo> {
-    queue: &'a Queue<T, O>,
-}
-
-impl<T, O: Order<T>> Iterator for QueueIter<'_, T, O> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.queue.pop().ok()
-    }
-}
-
-impl<'a, T, O: Order<T>> IntoIterator for &'a Queue<T, O> {
-    type Item = T;
-    type IntoIter = QueueIter<'a, T, O>;
-
-    fn into_iter(self) -> QueueIter<'a, T, O> {
-        self.iter()
     }
 }
