@@ -195,10 +195,14 @@ mod sys;
 mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "runtime")]
+mod threads;
 #[cfg(feature = "time")]
 mod time;
 #[cfg(feature = "runtime")]
 mod timer;
+#[cfg(feature = "runtime")]
+mod unblock;
 
 pub use coroutine::{
     CloseError, Coroutine, CoroutineBuilder, CoroutineState, DEFAULT_GUARD_SIZE,
@@ -229,7 +233,9 @@ pub use {
         Builder, CancelOnDrop, JoinHandle, JoinSet, LocalKey, Task, current, in_task, park, run,
         spawn, tasks, try_current, try_run, yield_now,
     },
+    threads::{ThreadPool, ThreadPoolBuilder, ThreadPoolCounts},
     timer::{Clock, Instant},
+    unblock::unblock,
 };
 
 /// What the expansions of macros call, and what cannot be named otherwise. Not for

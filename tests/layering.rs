@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 /// Layers, lowest first. Rooms of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["sys", "id", "error", "panic", "awaitable"],
-    &["coroutine", "timer", "reactor"],
+    &["coroutine", "timer", "reactor", "threads"],
     &["generator"],
     &["scheduler"],
-    &["task", "time", "sync", "net"],
+    &["task", "time", "sync", "net", "unblock"],
     &["scope", "select"],
     &["testing"],
 ];

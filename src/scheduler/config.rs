@@ -11,6 +11,7 @@ use super::policy::{Policy, Schedule};
 use super::report::StuckTask;
 use crate::coroutine::{DEFAULT_GUARD_SIZE, DEFAULT_STACK_SIZE};
 use crate::id::TaskId;
+use crate::threads::ThreadPool;
 use crate::timer::Clock;
 
 /// The main task's stack where nothing else is said, in bytes of address space.
@@ -38,6 +39,7 @@ pub struct Config {
     pub(super) delivery: Delivery,
     pub(super) shutdown_grace: Option<(Duration, ShutdownHook)>,
     pub(super) on_switch: Option<SwitchHook>,
+    pub(super) thread_pool: Option<ThreadPool>,
 }
 
 /// A failure that nobody can see. It is one of these:
@@ -117,6 +119,7 @@ impl Config {
             delivery: Delivery::DEFAULT,
             shutdown_grace: None,
             on_switch: None,
+            thread_pool: None,
         }
     }
 
@@ -245,6 +248,22 @@ impl Config {
     /// ```
     pub fn on_switch(mut self, hook: impl Fn(Switch) + 'static) -> Self {
         self.on_switch = Some(SwitchHook::new(hook));
+        self
+    }
+
+    /// The pool that [`unblock`](crate::unblock) uses in this runtime. Where nothing is
+    /// said, it is that of the process: [`ThreadPool::global`].
+    ///
+    /// ```
+    /// use greenroom::{Config, Runtime, ThreadPool, unblock};
+    ///
+    /// let pool = ThreadPool::builder().thread_name("mine").build();
+    /// let mut rt = Runtime::with(Config::new().thread_pool(pool));
+    /// let name = rt.run(|| unblock(|| std::thread::current().name().map(str::to_owned)));
+    /// assert_eq!(name.as_deref(), Some("mine"));
+    /// ```
+    pub fn thread_pool(mut self, pool: ThreadPool) -> Self {
+        self.thread_pool = Some(pool);
         self
     }
 

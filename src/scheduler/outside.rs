@@ -25,6 +25,7 @@ use super::io::Counted;
 use super::park::{self, Patience};
 use super::timers::Sleep;
 use crate::id::TaskId;
+use crate::threads::ThreadPool;
 
 /// How to wake a waiting call, from any thread, at any time.
 #[derive(Debug, Clone)]
@@ -66,6 +67,16 @@ impl Caller {
     #[inline]
     pub(crate) fn here() -> Self {
         Self(park::current())
+    }
+
+    /// Whether it is a task.
+    pub(crate) fn is_task(self) -> bool {
+        self.0.is_some()
+    }
+
+    /// The pool that was chosen for the runtime of the task.
+    pub(crate) fn thread_pool(self) -> Option<ThreadPool> {
+        self.0?.core().config.thread_pool.clone()
     }
 
     /// Uses up one unit of the budget, if it is a task.

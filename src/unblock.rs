@@ -1,0 +1,248 @@
+//! Blocking calls, on other threads, for tasks that wait for them.
+//!
+//! ```text
+//!   Queued  ->  Running  ->  Done         the pool's thread
+//!     |           |            |
+//!   taken back  let go       taken        the caller: then nobody wants it any more
+//! ```
+//!
+//! One allocation holds the job, its state and its result; whoever changes the state
+//! owns what was in it. Nothing of the caller's or the job's own code runs under the lock.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use crate::panic::{defuse, drop_caught};
+use crate::scheduler::WaitReason;
+use crate::scheduler::outside::{Address, Caller, Wish};
+use crate::scheduler::park::Patience;
+use crate::threads::{ThreadPool, Work};
+
+/// Runs a blocking or long call on another thread, while this task waits and the others
+/// run. Returns what it returned.
+///
+/// It runs on the [pool](crate::Config::thread_pool) of the runtime, which is the
+/// [process's own](ThreadPool::global) if nobody chose another. On a plain thread, also one
+/// of the pool, it is simply called.
+///
+/// ```
+/// use greenroom::{run, unblock};
+///
+/// let text = run(|| {
+///     let path = std::env::current_exe()?;
+///     let size = unblock(move || std::fs::metadata(path))?.len();
+///     Ok::<_, std::io::Error>(format!("{size} bytes"))
+/// })?;
+/// assert!(text.ends_with("bytes"));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// The call is no task: it has no task-locals, and what it spawns goes to a runtime of its
+/// own, if it starts one. Something that blocks for as long as the program lives wants a
+/// thread of its own: in the pool it would take one of a limited number.
+///
+/// # Panics
+///
+/// With the call's own panic. If the pool has no thread at all and none can be started, or
+/// if the process has no descriptor left for the runtime to be woken by; the call is
+/// dropped unrun then. Inside [`no_switch`](crate::no_switch).
+///
+/// # Scheduling
+///
+/// Always waits: the other tasks run, and this one is queued when the call has ended. A
+/// virtual clock stands still until then.
+///
+/// # Cancellation
+///
+/// Unwinds when the task was cancelled. A call that has not begun is dropped unrun, by this
+/// task; one that has begun runs on to its end, and its result is dropped there, on its
+/// thread, whatever it panics with being forgotten. A result that came before is returned.
+/// It cannot fail: with [`Delivery::Error`](crate::Delivery::Error), and while the task
+/// unwinds, it really waits.
+#[doc(alias = "spawn_blocking")]
+#[doc(alias = "to_thread")]
+#[track_caller]
+pub fn unblock<T, F>(f: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let caller = Caller::here();
+    if !caller.is_task() {
+        return f();
+    }
+    match caller.thread_pool() {
+        Some(pool) => wait_for(caller, &pool, f),
+        None => wait_for(caller, ThreadPool::global(), f),
+    }
+}
+
+impl ThreadPool {
+    /// [`unblock`] on this pool, whatever the runtime's is.
+    ///
+    /// ```
+    /// use greenroom::{ThreadPool, run};
+    ///
+    /// let one_at_a_time = ThreadPool::builder().max_threads(1).build();
+    /// assert_eq!(run(|| one_at_a_time.unblock(|| 7)), 7);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`unblock`].
+    ///
+    /// # Scheduling
+    ///
+    /// As [`unblock`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`unblock`].
+    #[track_caller]
+    pub fn unblock<T, F>(&self, f: F) -> T
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let caller = Caller::here();
+        if caller.is_task() {
+            wait_for(caller, self, f)
+        } else {
+            f()
+        }
+    }
+}
+
+/// One call.
+struct Job<F, T> {
+    stage: Mutex<Stage<F, T>>,
+    caller: Address,
+}
+
+enum Stage<F, T> {
+    Queued(F),
+    Running,
+    Done(thread::Result<T>),
+    /// The caller has taken what there was, or does not want it any more.
+    Over,
+}
+
+/// What the caller gets.
+enum Got<F, T> {
+    Result(thread::Result<T>),
+    /// The call itself, which has not begun.
+    Back(F),
+}
+
+#[track_caller]
+fn wait_for<T, F>(caller: Caller, pool: &ThreadPool, mut f: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let wish = Wish {
+        reason: WaitReason::Unblock,
+        patience: Patience::Waits,
+        limit: None,
+        stands_still: true,
+    };
+    loop {
+        let _patient = caller.may_wait(wish.patience);
+        let job = match caller.address() {
+            Ok(address) => Arc::new(Job::new(f, address)),
+            Err(error) => panic!("unblock has no descriptor to be woken by: {error}"),
+        };
+        let ticket = match pool.submit(Arc::clone(&job) as Arc<dyn Work>) {
+            Ok(ticket) => ticket,
+            Err(error) => panic!("unblock has no thread to run on: {error}"),
+        };
+        let got = caller.wait(wish, || job.result(), || job.let_go());
+        match got {
+            Ok(Got::Result(Ok(value))) => return value,
+            Ok(Got::Result(Err(payload))) => resume_unwind(payload),
+            Ok(Got::Back(unrun)) => {
+                pool.withdraw(ticket);
+                // It is dropped before the task unwinds: then its destructor may panic.
+                match catch_unwind(AssertUnwindSafe(|| caller.may_wait(wish.patience))) {
+                    Err(cancelled) => {
+                        drop(unrun);
+                        resume_unwind(cancelled);
+                    }
+                    Ok(_) => f = unrun,
+                }
+            }
+            Err(_) => unreachable!("what waits with patience is never sent away"),
+        }
+    }
+}
+
+impl<F, T> Job<F, T> {
+    fn new(f: F, caller: Address) -> Self {
+        Self {
+            stage: Mutex::new(Stage::Queued(f)),
+            caller,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Stage<F, T>> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the call gave, if it has ended. For the caller.
+    fn result(&self) -> Option<Got<F, T>> {
+        let mut stage = self.lock();
+        match std::mem::replace(&mut *stage, Stage::Over) {
+            Stage::Done(result) => Some(Got::Result(result)),
+            other => {
+                *stage = other;
+                None
+            }
+        }
+    }
+
+    /// The caller is cancelled: what it gets all the same.
+    fn let_go(&self) -> Option<Got<F, T>> {
+        match std::mem::replace(&mut *self.lock(), Stage::Over) {
+            Stage::Queued(f) => Some(Got::Back(f)),
+            Stage::Done(result) => Some(Got::Result(result)),
+            Stage::Running | Stage::Over => None,
+        }
+    }
+}
+
+impl<F, T> Work for Job<F, T>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    fn run(&self) -> bool {
+        let f = {
+            let mut stage = self.lock();
+            match std::mem::replace(&mut *stage, Stage::Running) {
+                Stage::Queued(f) => f,
+                other => {
+                    *stage = other;
+                    return false;
+                }
+            }
+        };
+        let result = catch_unwind(AssertUnwindSafe(f));
+        let mut stage = self.lock();
+        if matches!(*stage, Stage::Running) {
+            *stage = Stage::Done(result);
+            return true;
+        }
+        drop(stage);
+        // Nobody waits for it.
+        match result {
+            Ok(value) => drop_caught(value).map_or((), defuse),
+            Err(payload) => defuse(payload),
+        }
+        false
+    }
+
+    fn tell(&self) {
+        self.caller.clone().wake();
+    }
+}
