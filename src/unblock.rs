@@ -157,7 +157,18 @@ where
             Ok(ticket) => ticket,
             Err(error) => panic!("unblock has no thread to run on: {error}"),
         };
-        let got = caller.wait(wish, || job.result(), || job.let_go());
+        // The first time it is asked it gives nothing: so the call waits in any case, and
+        // what runs next does not depend on how fast a thread is.
+        let mut asked = false;
+        let result = || {
+            if asked {
+                job.result()
+            } else {
+                asked = true;
+                None
+            }
+        };
+        let got = caller.wait(wish, result, || job.let_go());
         match got {
             Ok(Got::Result(Ok(value))) => return value,
             Ok(Got::Result(Err(payload))) => resume_unwind(payload),

@@ -127,7 +127,7 @@ fn a_virtual_clock_stands_still_while_a_call_runs_or_is_queued() {
         assert_eq!(pool.counts().queued, 1);
         // Real time passes for a runtime that has nothing else to do.
         let opener = thread::spawn(move || {
-            thread::sleep(Duration::from_millis(20));
+            thread::park_timeout(Duration::from_millis(20));
             gate.open();
         });
         assert_eq!(first.join().unwrap(), start);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use greenroom::{ThreadPool, run, spawn, unblock, yield_now};
 
-use crate::support::{OnDrop, case, panic_text, rerun};
+use crate::support::{case, panic_text, rerun};
 use crate::{PATIENCE, clean, eventually, gated, occupied, pool_of};
 
 #[test]
@@ -168,16 +168,19 @@ fn the_thread_that_was_busy_last_is_called_first() {
 #[test]
 fn the_last_handle_ends_the_threads() {
     thread_local! {
-        static AT_END: RefCell<Vec<OnDrop<Box<dyn FnMut()>>>> = const { RefCell::new(Vec::new()) };
+        static AT_END: RefCell<Option<Tells>> = const { RefCell::new(None) };
+    }
+    struct Tells(mpsc::Sender<()>);
+    impl Drop for Tells {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+        }
     }
     let pool = ThreadPool::builder().idle_time(Duration::MAX).build();
     let other = pool.clone();
     let (gone, wait) = mpsc::channel();
     clean(|| {
-        pool.unblock(move || {
-            let tell = OnDrop(Box::new(move || gone.send(()).unwrap()) as Box<dyn FnMut()>);
-            AT_END.with_borrow_mut(|all| all.push(tell));
-        });
+        pool.unblock(move || AT_END.set(Some(Tells(gone))));
     });
     drop(pool);
     assert_eq!(other.counts().threads, 1);
@@ -236,7 +239,7 @@ fn the_process_ends_while_calls_run_and_wait() {
             yield_now();
             unblock(|| ());
             gate.wait_begun();
-            std::mem::forget(gate);
+            let _for_ever = Box::leak(Box::new(gate));
         });
         return;
     }
