@@ -230,8 +230,8 @@ pub use {
         timeout, timeout_at, try_gather, try_scope, try_supervise, wait_all, wait_any, with,
     },
     task::{
-        Builder, CancelOnDrop, JoinHandle, JoinSet, LocalKey, Task, current, in_task, park, run,
-        spawn, tasks, try_current, try_run, yield_now,
+        Builder, CancelOnDrop, Handle, JoinHandle, JoinSet, LocalKey, RemoteJoinHandle, Task,
+        current, in_task, park, run, spawn, tasks, try_current, try_run, yield_now,
     },
     threads::{ThreadPool, ThreadPoolBuilder, ThreadPoolCounts},
     timer::{Clock, Instant},

@@ -1,18 +1,20 @@
-//! What other threads want of a runtime: wake a task, start one, free a slot.
+//! What other threads want of a runtime: wake a task, start or cancel one, free a slot.
 //!
 //! Any thread may send at any time, also long after the task or the whole
 //! runtime is gone; then nothing happens. A burst costs one wake-up: the sender
 //! rouses the loop only if it is asleep, and only the first one does.
 
 use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Wake;
+use std::thread::{self, ThreadId};
 
 use super::{Core, park};
 use crate::id::TaskId;
-use crate::panic::defuse;
+use crate::panic::{defuse, drop_caught};
 use crate::reactor::SlotKey;
 use crate::sys::selector;
 
@@ -48,9 +50,11 @@ pub(crate) struct Inbox {
     state: Mutex<State>,
     /// Whether there may be something inside: a look without the lock.
     filled: AtomicBool,
-    /// Wakers that exist: while there are any, somebody may still wake a task.
-    wakers: AtomicUsize,
+    /// [`Outsider`]s that exist: while there are any, somebody may still wake a task.
+    outsiders: AtomicUsize,
     rouse: Arc<selector::Waker>,
+    /// The thread of the runtime.
+    thread: ThreadId,
 }
 
 #[derive(Debug, Default)]
@@ -67,8 +71,9 @@ impl Inbox {
         Self {
             state: Mutex::new(State::default()),
             filled: AtomicBool::new(false),
-            wakers: AtomicUsize::new(0),
+            outsiders: AtomicUsize::new(0),
             rouse,
+            thread: thread::current().id(),
         }
     }
 
@@ -91,7 +96,12 @@ impl Inbox {
             state.closed = true;
             std::mem::take(&mut state.messages)
         };
-        drop(messages);
+        // With what is in a job that was not done.
+        for message in messages {
+            if let Some(payload) = drop_caught(message) {
+                defuse(payload);
+            }
+        }
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
@@ -129,21 +139,88 @@ impl Inbox {
         state.asleep
     }
 
-    /// How many wakers exist.
-    pub(super) fn wakers(&self) -> usize {
-        self.wakers.load(Ordering::Acquire)
+    /// How many outsiders exist.
+    pub(super) fn outsiders(&self) -> usize {
+        self.outsiders.load(Ordering::Acquire)
     }
 
-    /// Whether a waker exists that might still wake a task.
-    pub(super) fn has_wakers(&self) -> bool {
-        self.wakers() > 0
+    /// Whether somebody exists who might still wake a task.
+    pub(super) fn has_outsiders(&self) -> bool {
+        self.outsiders() > 0
+    }
+}
+
+/// Somebody outside who may still wake, start or cancel a task: as long as one exists, a
+/// runtime whose tasks all wait is not at its end.
+#[derive(Debug)]
+pub(crate) struct Outsider(Arc<Inbox>);
+
+impl Outsider {
+    pub(super) fn new(inbox: Arc<Inbox>) -> Self {
+        inbox.outsiders.fetch_add(1, Ordering::AcqRel);
+        Self(inbox)
+    }
+
+    /// The runtime that is running in this thread.
+    ///
+    /// # Errors
+    ///
+    /// If the process has no descriptor left for it to be woken by.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[track_caller]
+    pub(crate) fn of_current() -> io::Result<Self> {
+        let Some(core) = super::current::core() else {
+            panic!("a handle of the running runtime needs one: call it inside greenroom::run");
+        };
+        Ok(Self::new(Arc::clone(core.inbox()?)))
+    }
+
+    /// The same runtime, for somebody who is not counted.
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.0
+    }
+}
+
+impl Clone for Outsider {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Outsider {
+    fn drop(&mut self) {
+        // The last one gone, a loop that waited for it may have to report a deadlock.
+        if self.0.outsiders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.change(|_| {});
+        }
+    }
+}
+
+impl Inbox {
+    /// Whether its runtime, which never leaves its thread, is one of this thread.
+    pub(crate) fn belongs_to_this_thread(&self) -> bool {
+        self.thread == thread::current().id()
+    }
+
+    /// Has `job` done in the thread of the runtime, between two steps. If the runtime is
+    /// gone it is dropped here.
+    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
+        drop(self.send(Message::Run(Box::new(job))));
+    }
+
+    /// Cancels a task, unless it has ended.
+    pub(crate) fn cancel(&self, slot: u32, id: TaskId) {
+        let _gone = self.send(Message::Cancel(slot, id));
     }
 }
 
 /// What a `std::task::Waker` of a task is made of.
 #[derive(Debug)]
 pub(super) struct RemoteWaker {
-    inbox: Arc<Inbox>,
+    outsider: Outsider,
     slot: u32,
     id: TaskId,
     /// Whether its message lies in the inbox: one is enough.
@@ -152,9 +229,8 @@ pub(super) struct RemoteWaker {
 
 impl RemoteWaker {
     pub(super) fn new(inbox: Arc<Inbox>, slot: u32, id: TaskId) -> Self {
-        inbox.wakers.fetch_add(1, Ordering::AcqRel);
         Self {
-            inbox,
+            outsider: Outsider::new(inbox),
             slot,
             id,
             sent: AtomicBool::new(false),
@@ -175,16 +251,8 @@ impl Wake for RemoteWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.sent.swap(true, Ordering::AcqRel) {
-            let _gone = self.inbox.send(Message::Unpark(Arc::clone(self)));
-        }
-    }
-}
-
-impl Drop for RemoteWaker {
-    fn drop(&mut self) {
-        // The last one gone, a loop that waited for it may have to report a deadlock.
-        if self.inbox.wakers.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.inbox.change(|_| {});
+            let inbox = self.outsider.inbox();
+            let _gone = inbox.send(Message::Unpark(Arc::clone(self)));
         }
     }
 }

@@ -54,6 +54,7 @@ pub use cancel::{Cancelled, Delivery};
 pub use config::{Config, DEFAULT_MAIN_STACK_SIZE, Unobserved};
 pub(crate) use header::{TaskRef, WaitReason};
 pub use hooks::Switch;
+pub(crate) use inject::{Inbox, Outsider};
 pub use policy::{ReadyTask, Schedule};
 pub(crate) use report::tasks;
 pub use report::{Deadlock, RunError, StuckTask, TaskInfo, WaitCycle};
@@ -64,7 +65,7 @@ use crate::coroutine::pool::Pool;
 use crate::panic::{defuse, drop_caught};
 use crate::timer::{Clock, Instant, TimerKey, Timers};
 use hooks::SwitchHook;
-use inject::{Inbox, Message};
+use inject::Message;
 use policy::Policy;
 use run_queue::RunQueue;
 use task_table::TaskTable;
@@ -309,7 +310,7 @@ impl Core {
     fn wait_outside(&self) -> bool {
         let deadline = self.timers.borrow().next_deadline();
         let hopes = self.waiting_outside.get() > 0
-            || self.inbox.get().is_some_and(|inbox| inbox.has_wakers());
+            || self.inbox.get().is_some_and(|inbox| inbox.has_outsiders());
         if self.clock.is_virtual() {
             self.look_outside();
             if self.queue.len() > 0 {

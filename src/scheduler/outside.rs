@@ -79,6 +79,14 @@ impl Caller {
         self.0?.core().config.thread_pool.clone()
     }
 
+    /// Whether it is a task of the runtime with this inbox.
+    pub(crate) fn belongs_to(self, inbox: &Arc<Inbox>) -> bool {
+        let own = self
+            .0
+            .and_then(|task| task.core().inbox.get().map(Arc::as_ptr));
+        own == Some(Arc::as_ptr(inbox))
+    }
+
     /// Uses up one unit of the budget, if it is a task.
     #[inline(always)]
     pub(crate) fn spend(self) {
@@ -136,8 +144,24 @@ impl Caller {
         ready: impl FnMut() -> Option<R>,
         leave: impl FnMut() -> Option<R>,
     ) -> Result<R, Stopped> {
+        self.wait_for(false, wish, ready, leave)
+    }
+
+    /// [`wait`](Self::wait); what is waited for is something that only its `own` runtime
+    /// can do, or not. Where it is, the wait may be a deadlock.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`], after `leave` gave nothing.
+    pub(crate) fn wait_for<R>(
+        self,
+        own: bool,
+        wish: Wish,
+        ready: impl FnMut() -> Option<R>,
+        leave: impl FnMut() -> Option<R>,
+    ) -> Result<R, Stopped> {
         match self.0 {
-            Some(task) => wait_in_task(task, wish, ready, leave),
+            Some(task) => wait_in_task(task, own, wish, ready, leave),
             None => wait_in_thread(wish.limit, ready, leave),
         }
     }
@@ -175,6 +199,7 @@ impl Drop for StandsStill {
 
 fn wait_in_task<R>(
     task: TaskRef,
+    own: bool,
     wish: Wish,
     mut ready: impl FnMut() -> Option<R>,
     mut leave: impl FnMut() -> Option<R>,
@@ -184,7 +209,7 @@ fn wait_in_task<R>(
     let _timer = wish
         .limit
         .map(|limit| sleep.register(core, core.clock.now().saturating_add(limit)));
-    let _counted = Counted::new(core);
+    let _counted = (!own).then(|| Counted::new(core));
     let _still = wish.stands_still.then(|| StandsStill::new(task));
     loop {
         if let Some(result) = ready() {

@@ -7,9 +7,10 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::panic::{Location, resume_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::spawn::{self, Plain, TaskKey, Wish};
-use super::{Config, Core, Deadlock, Ending, RunError, current};
+use super::{Config, Core, Deadlock, Ending, Outsider, RunError, current};
 use crate::panic::{Wall, defuse, fatal};
 use crate::sys::stack::Use;
 use crate::timer::Instant;
@@ -37,7 +38,8 @@ pub struct LeftOver {
     pub timers: usize,
     /// Descriptors that are watched. A stream that is kept stays so.
     pub descriptors: usize,
-    /// Living [wakers](crate::Task::waker).
+    /// Living [wakers](crate::Task::waker); and [`Handle`](crate::Handle)s, with the
+    /// [`RemoteJoinHandle`](crate::RemoteJoinHandle)s of tasks that have not ended.
     pub wakers: usize,
 }
 
@@ -53,7 +55,7 @@ impl fmt::Display for LeftOver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} tasks, {} timers, {} descriptors, {} wakers",
+            "{} tasks, {} timers, {} descriptors, {} wakers and handles",
             self.tasks, self.timers, self.descriptors, self.wakers
         )
     }
@@ -267,7 +269,7 @@ impl Runtime {
             tasks: core.table.live(),
             timers: core.timers.borrow().len(),
             descriptors: core.registered(),
-            wakers: core.inbox.get().map_or(0, |inbox| inbox.wakers()),
+            wakers: core.inbox.get().map_or(0, |inbox| inbox.outsiders()),
         }
     }
 
@@ -334,6 +336,21 @@ fn clean_up(core: &Core) -> Result<(), Deadlock> {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        self.end_tasks();
+        // A handle may keep the core; what other threads send is dropped from now on.
+        if let Some(inbox) = self.core.inbox.get() {
+            inbox.close();
+        }
+    }
+}
+
+impl Runtime {
+    /// Somebody outside it.
+    pub(crate) fn outsider(&self) -> io::Result<Outsider> {
+        Ok(Outsider::new(Arc::clone(self.core.inbox()?)))
+    }
+
+    fn end_tasks(&mut self) {
         if self.core.table.live() == 0 {
             return;
         }

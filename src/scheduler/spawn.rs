@@ -362,6 +362,11 @@ impl TaskKey {
             .expect("a slot with a handle keeps its number")
     }
 
+    /// Its place in the table, and its number: to find it by from other threads.
+    pub(crate) fn place(&self) -> (u32, TaskId) {
+        (self.slot.index(), self.id())
+    }
+
     /// Waits for the end, and takes the ending out.
     ///
     /// # Safety
@@ -518,4 +523,12 @@ impl TaskName {
 /// Tells the hook of a failure that the running task met and nobody can see.
 pub(crate) fn tell_unobserved(task: TaskRef, payload: Box<dyn Any + Send>) {
     unobserved(task.core(), task.id, task.name.as_deref(), payload);
+}
+
+/// Tells the hook of the runtime of this thread of a panic of a task that has ended.
+pub(crate) fn tell_unobserved_of(id: TaskId, name: Option<&str>, payload: Box<dyn Any + Send>) {
+    match super::current::core() {
+        Some(core) => unobserved(&core, id, name, payload),
+        None => defuse(payload),
+    }
 }

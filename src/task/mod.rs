@@ -6,6 +6,7 @@ mod builder;
 mod handle;
 mod join_set;
 mod local;
+mod remote;
 pub(crate) mod select;
 
 use std::fmt;
@@ -16,6 +17,7 @@ pub use builder::Builder;
 pub use handle::{CancelOnDrop, JoinHandle};
 pub use join_set::JoinSet;
 pub use local::LocalKey;
+pub use remote::{Handle, RemoteJoinHandle};
 
 use crate::id::TaskId;
 use crate::scheduler::spawn::TaskName;
