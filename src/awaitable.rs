@@ -3,7 +3,8 @@
 /// Something to wait for, once: the await-style face of this crate.
 ///
 /// It is implemented for [`JoinHandle`](crate::JoinHandle) and
-/// [`ScopedJoinHandle`](crate::ScopedJoinHandle), [`Timer`](crate::Timer),
+/// [`ScopedJoinHandle`](crate::ScopedJoinHandle),
+/// [`RemoteJoinHandle`](crate::RemoteJoinHandle), [`Timer`](crate::Timer),
 /// `&Event`, `&Receiver`, `&Queue`, and for tuples, arrays and `Vec`s of such, which are
 /// waited for all at once, each by a task of its own. Implement it for your types:
 /// `wait` is an ordinary function that may call anything that waits.

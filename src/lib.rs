@@ -41,6 +41,8 @@
 //! | moments | `sleep`, `interval`, `Timer`, `Clock` |
 //! | values that belong to a task | `task_local!` |
 //! | to wake a task from another thread | `Task::waker` |
+//! | to spawn a task from another thread | `Handle`, `RemoteJoinHandle` |
+//! | to call something that blocks, or computes for long | `unblock`, `ThreadPool` |
 //! | to see what all tasks wait for | `tasks`, `Runtime::left_over`, `Config::shutdown_grace` |
 //! | a server | `net` |
 //! | to test all that | `testing` |
@@ -86,7 +88,7 @@
 //! | `gather` and its kin, `race`, `first_ok` | if there are any jobs |
 //! | `with` | if the body or `Close::close` does |
 //! | `timeout`, `shield`, `CancelScope::run`, a task-local's `scope` | if the body does |
-//! | `sleep`, `sleep_until`, `Timer::wait`, `Interval::tick` | always |
+//! | `sleep`, `sleep_until`, `Timer::wait`, `Interval::tick`, `unblock` | always |
 //! | `Sender::send`, `Receiver::recv`, its iterators, `Event::wait`, `select!` | if it has to wait, and one of every 128 times |
 //! | `lock`, `read`, `write`, `acquire` and their kin, `Barrier::wait` | if it has to wait, and one of every 128 times |
 //! | `Condvar::wait` and `wait_while`, `OnceCell::get_or_init` | if it has to wait |
@@ -145,7 +147,8 @@
 //! Tasks share one thread. Whatever blocks that thread without going through this
 //! crate blocks them all: `std::thread::sleep`, `std::net`, `std::fs`, reading
 //! from standard input, a contended `std::sync::Mutex`, long computations, and
-//! looking up host names. A std mutex must not be held across a call of the table
+//! looking up host names. `unblock` runs such a call on another thread, and lets only the
+//! task wait: `unblock(move || std::fs::read(path))`. A std mutex must not be held across a call of the table
 //! above: the next task that locks it blocks the thread for ever.
 //!
 //! # Limits

@@ -75,10 +75,12 @@ impl Handle {
     /// which they were sent. [`Builder::spawn_on`] gives it a name, or another stack.
     ///
     /// Where the runtime does not run at the moment, the task begins in its next
-    /// [`run`](Runtime::run) or [`turn`](Runtime::turn). It never begins if the main task
-    /// has ended, or the runtime is dropped or gone: then its body is dropped unrun, and
-    /// [`join`](RemoteJoinHandle::join) says that it was cancelled. Of a runtime that is
-    /// gone the body is dropped by the caller, else in the thread of the runtime.
+    /// [`run`](Runtime::run) or [`turn`](Runtime::turn). Its body is dropped unrun, and
+    /// [`join`](RemoteJoinHandle::join) says that it was cancelled:
+    ///
+    /// - by the task, if the runtime reads of it after the main task has ended;
+    /// - by the thread of the runtime, if that is dropped before it read of it;
+    /// - by the caller, now, if the runtime is gone.
     ///
     /// ```
     /// use greenroom::Runtime;
@@ -271,7 +273,8 @@ impl<T> RemoteJoinHandle<T> {
     }
 
     /// Cancels the task, unless it has ended: its waiting call unwinds, or its next one. If
-    /// it has not begun, its body is dropped unrun, in the task. Never waits.
+    /// it has not begun, its body is dropped unrun, in the task. Never waits: it is done
+    /// when the runtime next looks at its messages.
     ///
     /// ```
     /// use greenroom::{Handle, park, run};
