@@ -9,6 +9,7 @@
 //! One allocation holds the job, its state and its result; whoever changes the state
 //! owns what was in it. Nothing of the caller's or the job's own code runs under the lock.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -151,11 +152,11 @@ where
         let _patient = caller.may_wait(wish.patience);
         let job = match caller.address() {
             Ok(address) => Arc::new(Job::new(f, address)),
-            Err(error) => panic!("unblock has no descriptor to be woken by: {error}"),
+            Err(error) => refuse(f, "descriptor to be woken by", &error),
         };
         let ticket = match pool.submit(Arc::clone(&job) as Arc<dyn Work>) {
             Ok(ticket) => ticket,
-            Err(error) => panic!("unblock has no thread to run on: {error}"),
+            Err(error) => refuse(job, "thread to run on", &error),
         };
         // The first time it is asked it gives nothing: so the call waits in any case, and
         // what runs next does not depend on how fast a thread is.
@@ -186,6 +187,14 @@ where
             Err(_) => unreachable!("what waits with patience is never sent away"),
         }
     }
+}
+
+/// Drops a call unrun, and panics then: so its destructor may panic.
+#[cold]
+#[track_caller]
+fn refuse(call: impl Sized, wants: &str, error: &io::Error) -> ! {
+    drop(call);
+    panic!("unblock has no {wants}: {error}");
 }
 
 impl<F, T> Job<F, T> {

@@ -79,14 +79,6 @@ impl Caller {
         self.0?.core().config.thread_pool.clone()
     }
 
-    /// Whether it is a task of the runtime with this inbox.
-    pub(crate) fn belongs_to(self, inbox: &Arc<Inbox>) -> bool {
-        let own = self
-            .0
-            .and_then(|task| task.core().inbox.get().map(Arc::as_ptr));
-        own == Some(Arc::as_ptr(inbox))
-    }
-
     /// Uses up one unit of the budget, if it is a task.
     #[inline(always)]
     pub(crate) fn spend(self) {
@@ -147,8 +139,8 @@ impl Caller {
         self.wait_for(false, wish, ready, leave)
     }
 
-    /// [`wait`](Self::wait); what is waited for is something that only its `own` runtime
-    /// can do, or not. Where it is, the wait may be a deadlock.
+    /// [`wait`](Self::wait), where what is waited for may be up to this thread's `own`
+    /// tasks: then it is no reason not to report a deadlock.
     ///
     /// # Errors
     ///

@@ -265,7 +265,8 @@ impl<T> RemoteJoinHandle<T> {
             limit: None,
             stands_still: false,
         };
-        let own = caller.belongs_to(&self.0.runtime);
+        // Its runtime cannot run while this one waits for good.
+        let own = self.0.runtime.belongs_to_this_thread();
         match caller.wait_for(own, wish, || self.take(), || self.take()) {
             Ok(result) => result,
             Err(_) => unreachable!("what waits with patience is never sent away"),
