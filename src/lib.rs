@@ -199,7 +199,7 @@ mod task;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "runtime")]
-mod threads;
+mod thread_pool;
 #[cfg(feature = "time")]
 mod time;
 #[cfg(feature = "runtime")]
@@ -236,7 +236,7 @@ pub use {
         Builder, CancelOnDrop, Handle, JoinHandle, JoinSet, LocalKey, RemoteJoinHandle, Task,
         current, in_task, park, run, spawn, tasks, try_current, try_run, yield_now,
     },
-    threads::{ThreadPool, ThreadPoolBuilder, ThreadPoolCounts},
+    thread_pool::{ThreadPool, ThreadPoolBuilder, ThreadPoolCounts},
     timer::{Clock, Instant},
     unblock::unblock,
 };

@@ -18,7 +18,7 @@ use crate::panic::{defuse, drop_caught};
 use crate::scheduler::WaitReason;
 use crate::scheduler::outside::{Address, Caller, Wish};
 use crate::scheduler::park::Patience;
-use crate::threads::{ThreadPool, Work};
+use crate::thread_pool::{ThreadPool, Work};
 
 /// Runs a blocking or long call on another thread, while this task waits and the others
 /// run. Returns what it returned.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Layers, lowest first. Rooms of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["sys", "id", "error", "panic", "awaitable"],
-    &["coroutine", "timer", "reactor", "threads"],
+    &["coroutine", "timer", "reactor", "thread_pool"],
     &["generator"],
     &["scheduler"],
     &["task", "time", "sync", "net", "unblock"],

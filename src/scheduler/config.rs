@@ -11,7 +11,7 @@ use super::policy::{Policy, Schedule};
 use super::report::StuckTask;
 use crate::coroutine::{DEFAULT_GUARD_SIZE, DEFAULT_STACK_SIZE};
 use crate::id::TaskId;
-use crate::threads::ThreadPool;
+use crate::thread_pool::ThreadPool;
 use crate::timer::Clock;
 
 /// The main task's stack where nothing else is said, in bytes of address space.

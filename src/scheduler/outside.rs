@@ -25,7 +25,7 @@ use super::io::Counted;
 use super::park::{self, Patience};
 use super::timers::Sleep;
 use crate::id::TaskId;
-use crate::threads::ThreadPool;
+use crate::thread_pool::ThreadPool;
 
 /// How to wake a waiting call, from any thread, at any time.
 #[derive(Debug, Clone)]

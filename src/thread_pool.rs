@@ -21,8 +21,8 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::panic::{defuse, drop_caught};
@@ -129,11 +129,10 @@ struct State {
 }
 
 /// Where a thread sits that has no job.
-#[derive(Default)]
 struct Chair {
     /// Changed under the lock only.
     called: AtomicBool,
-    bell: Condvar,
+    thread: Thread,
 }
 
 impl ThreadPool {
@@ -199,7 +198,7 @@ impl ThreadPool {
         }
         if let Some(chair) = state.call_one() {
             drop(state);
-            chair.bell.notify_one();
+            chair.thread.unpark();
         } else if state.threads < shared.settings.max_threads {
             // Under the lock: whether the job can stay is known only afterwards.
             match start_thread(shared) {
@@ -292,7 +291,7 @@ impl Drop for Owner {
         let mut state = self.0.lock();
         state.closed = true;
         while let Some(chair) = state.call_one() {
-            chair.bell.notify_one();
+            chair.thread.unpark();
         }
     }
 }
@@ -304,7 +303,10 @@ impl Shared {
 
     /// What a thread does. It begins, and goes on, as one of those that are coming.
     fn serve(&self) {
-        let chair = Arc::new(Chair::default());
+        let chair = Arc::new(Chair {
+            called: AtomicBool::new(false),
+            thread: thread::current(),
+        });
         let mut state = self.lock();
         loop {
             state.coming -= 1;
@@ -354,31 +356,36 @@ impl Shared {
         state.idle.push(Arc::clone(chair));
         let until = Instant::now().checked_add(self.settings.idle_time);
         loop {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
+            drop(state);
+            let in_time = park_until(until);
+            state = self.lock();
+            if chair.called.load(Ordering::Relaxed) {
+                return Some(state);
+            }
+            if !in_time {
                 state.idle.retain(|other| !Arc::ptr_eq(other, chair));
                 state.threads -= 1;
                 return None;
-            }
-            state = match left {
-                Some(left) => {
-                    let woken = chair.bell.wait_timeout(state, left);
-                    woken.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => {
-                    let woken = chair.bell.wait(state);
-                    woken.unwrap_or_else(PoisonError::into_inner)
-                }
-            };
-            if chair.called.load(Ordering::Relaxed) {
-                return Some(state);
             }
         }
     }
 }
 
+/// Parks the thread, and says whether it is still in time. It may be woken for nothing.
+fn park_until(until: Option<Instant>) -> bool {
+    let Some(until) = until else {
+        thread::park();
+        return true;
+    };
+    let left = until.saturating_duration_since(Instant::now());
+    if !left.is_zero() {
+        thread::park_timeout(left);
+    }
+    Instant::now() < until
+}
+
 impl State {
-    /// Takes the thread out that sat down last: it is coming. Its bell is to be rung.
+    /// Takes the thread out that sat down last: it is coming, and is to be unparked.
     fn call_one(&mut self) -> Option<Arc<Chair>> {
         let chair = self.idle.pop()?;
         chair.called.store(true, Ordering::Relaxed);
