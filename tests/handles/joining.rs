@@ -137,7 +137,13 @@ fn a_result_that_nobody_can_want_is_dropped_in_the_task() {
     let elsewhere = Elsewhere::start();
     let id = elsewhere.handle().spawn(|| thread::current().id());
     let there = id.join().unwrap();
-    drop(elsewhere.handle().spawn(move || Tells(to)));
+    let (go, wait) = mpsc::channel();
+    let task = elsewhere.handle().spawn(move || {
+        wait.recv().unwrap();
+        Tells(to)
+    });
+    drop(task);
+    go.send(()).unwrap();
     assert_eq!(dropped.recv_timeout(PATIENCE), Ok((there, true)));
 }
 
