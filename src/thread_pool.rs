@@ -135,6 +135,14 @@ struct Chair {
     thread: Thread,
 }
 
+/// What a thread does that has looked into the queue.
+enum Next {
+    Perform(Arc<dyn Work>),
+    /// Wait to be called.
+    Sit,
+    Leave,
+}
+
 impl ThreadPool {
     /// The settings of a new pool.
     pub fn builder() -> ThreadPoolBuilder {
@@ -307,21 +315,30 @@ impl Shared {
             called: AtomicBool::new(false),
             thread: thread::current(),
         });
-        let mut state = self.lock();
         loop {
-            state.coming -= 1;
-            if let Some((_, job)) = state.jobs.pop_first() {
-                state.busy += 1;
-                drop(state);
-                self.perform(job);
-                state = self.lock();
-                continue;
-            }
-            match self.sit(&chair, state) {
-                Some(called) => state = called,
-                None => return,
+            match self.look(&chair) {
+                Next::Perform(job) => self.perform(job),
+                Next::Sit if self.sit(&chair) => {}
+                Next::Sit | Next::Leave => return,
             }
         }
+    }
+
+    /// A thread has come: what it does next.
+    fn look(&self, chair: &Arc<Chair>) -> Next {
+        let mut state = self.lock();
+        state.coming -= 1;
+        if let Some((_, job)) = state.jobs.pop_first() {
+            state.busy += 1;
+            return Next::Perform(job);
+        }
+        if state.closed {
+            state.threads -= 1;
+            return Next::Leave;
+        }
+        chair.called.store(false, Ordering::Relaxed);
+        state.idle.push(Arc::clone(chair));
+        Next::Sit
     }
 
     /// Runs a job. Afterwards the thread is one of those that are coming, already when
@@ -342,30 +359,19 @@ impl Shared {
         }
     }
 
-    /// Waits to be called. `None` if the thread is to leave: it is not counted any more.
-    fn sit<'a>(
-        &'a self,
-        chair: &Arc<Chair>,
-        mut state: MutexGuard<'a, State>,
-    ) -> Option<MutexGuard<'a, State>> {
-        if state.closed {
-            state.threads -= 1;
-            return None;
-        }
-        chair.called.store(false, Ordering::Relaxed);
-        state.idle.push(Arc::clone(chair));
+    /// Waits to be called. `false` if the thread is to leave: it is not counted any more.
+    fn sit(&self, chair: &Arc<Chair>) -> bool {
         let until = Instant::now().checked_add(self.settings.idle_time);
         loop {
-            drop(state);
             let in_time = park_until(until);
-            state = self.lock();
+            let mut state = self.lock();
             if chair.called.load(Ordering::Relaxed) {
-                return Some(state);
+                return true;
             }
             if !in_time {
                 state.idle.retain(|other| !Arc::ptr_eq(other, chair));
                 state.threads -= 1;
-                return None;
+                return false;
             }
         }
     }
