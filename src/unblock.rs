@@ -43,6 +43,23 @@ use crate::thread_pool::{ThreadPool, Work};
 /// own, if it starts one. Something that blocks for as long as the program lives wants a
 /// thread of its own: in the pool it would take one of a limited number.
 ///
+/// It may outlive the caller, and runs elsewhere, so it takes what it needs with it:
+///
+/// ```compile_fail,E0277
+/// # greenroom::run(|| {
+/// let shared = std::rc::Rc::new(5);
+/// greenroom::unblock(move || *shared + 1);
+/// # });
+/// ```
+///
+/// ```compile_fail,E0597
+/// # greenroom::run(|| {
+/// let text = String::from("borrowed");
+/// let borrowed = &text;
+/// greenroom::unblock(move || borrowed.len());
+/// # });
+/// ```
+///
 /// # Panics
 ///
 /// With the call's own panic. If the pool has no thread at all and none can be started, or

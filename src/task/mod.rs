@@ -6,6 +6,7 @@ mod builder;
 mod handle;
 mod join_set;
 mod local;
+mod packet;
 mod remote;
 pub(crate) mod select;
 

@@ -1,32 +1,20 @@
 //! Tasks spawned from other threads.
 //!
-//! ```text
-//!   handle's thread                       the runtime's thread, between two steps
-//!   spawn: a Packet, and a message  --->  makes the task, notes in the packet which it is
-//!                                         the task runs the body
-//!   join:  waits for the packet     <---  the task puts its ending in, and wakes
-//! ```
-//!
-//! The body travels with a [`Promise`] that, dropped unkept, says that the task was
-//! cancelled: so wherever a body is dropped unrun, its joiner learns of it, afterwards.
-//! Nothing of the user's runs, and nothing is dropped, under the packet's lock.
+//! What crosses threads, and when, is in `packet.rs`; here is what a user sees of it.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::panic::Location;
+use std::sync::Arc;
 
 use super::Builder;
+use super::packet::{Errand, Packet, Stage};
 use crate::awaitable::Awaitable;
 use crate::error::JoinError;
-use crate::id::TaskId;
-use crate::panic::{defuse, drop_caught};
-use crate::scheduler::outside::{Address, Caller, Wish};
+use crate::scheduler::outside::{Caller, Wish};
 use crate::scheduler::park::Patience;
-use crate::scheduler::spawn::{self, TaskName};
-use crate::scheduler::{Cancelled, Inbox, Outsider, Runtime, WaitReason};
+use crate::scheduler::spawn::TaskName;
+use crate::scheduler::{Outsider, Runtime, WaitReason};
 
 /// A runtime, for other threads: to spawn tasks into it.
 ///
@@ -112,31 +100,11 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let packet = Arc::new(Packet {
-            name,
-            runtime: Arc::clone(self.0.inbox()),
-            state: Mutex::new(State {
-                stage: Stage::Sent,
-                task: None,
-                cancelled: false,
-                wanted: true,
-                joiner: None,
-                canceller: Some(self.0.clone()),
-            }),
-        });
-        let errand = Errand {
-            body,
-            promise: Promise(Arc::clone(&packet)),
-        };
-        packet.runtime.run(move || {
-            let wish = spawn::Wish {
-                name: errand.promise.0.name.as_deref().map(Rc::from),
-                stack_size,
-                guard_size,
-                inherit: false,
-            };
-            errand.begin(&wish, place);
-        });
+        let packet = Arc::new(Packet::new(name, self.0.clone()));
+        let errand = Errand::new(body, Arc::clone(&packet));
+        packet
+            .runtime
+            .run(move || errand.begin(stack_size, guard_size, place));
         RemoteJoinHandle(packet)
     }
 }
@@ -242,7 +210,7 @@ impl<T> RemoteJoinHandle<T> {
     /// unwinds, and with [`Delivery::Error`](crate::Delivery::Error), it really waits.
     #[track_caller]
     pub fn join(self) -> Result<T, JoinError> {
-        if let Some(result) = self.take() {
+        if let Some(result) = self.0.take() {
             return result;
         }
         let caller = Caller::here();
@@ -267,7 +235,7 @@ impl<T> RemoteJoinHandle<T> {
         };
         // Its runtime cannot run while this one waits for good.
         let own = self.0.runtime.belongs_to_this_thread();
-        match caller.wait_for(own, wish, || self.take(), || self.take()) {
+        match caller.wait_for(own, wish, || self.0.take(), || self.0.take()) {
             Ok(result) => result,
             Err(_) => unreachable!("what waits with patience is never sent away"),
         }
@@ -305,18 +273,6 @@ impl<T> RemoteJoinHandle<T> {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         matches!(self.0.lock().stage, Stage::Ended(_))
-    }
-
-    /// What the task gave, if it has ended.
-    fn take(&self) -> Option<Result<T, JoinError>> {
-        let mut state = self.0.lock();
-        match std::mem::replace(&mut state.stage, Stage::Over) {
-            Stage::Ended(result) => Some(result),
-            other => {
-                state.stage = other;
-                None
-            }
-        }
     }
 
     /// Panics where the end cannot come as long as the caller waits.
@@ -370,154 +326,5 @@ impl<T> Awaitable for RemoteJoinHandle<T> {
     #[track_caller]
     fn wait(self) -> Self::Output {
         self.join()
-    }
-}
-
-/// What a task and the handle of it share.
-struct Packet<T> {
-    name: Option<Box<str>>,
-    runtime: Arc<Inbox>,
-    state: Mutex<State<T>>,
-}
-
-struct State<T> {
-    stage: Stage<T>,
-    /// Its place in the table of its runtime, and its number, since it was made.
-    task: Option<(u32, TaskId)>,
-    /// Whether it was cancelled before that.
-    cancelled: bool,
-    /// Whether there is a handle.
-    wanted: bool,
-    joiner: Option<Address>,
-    /// Counts for the handle, which may cancel the task.
-    canceller: Option<Outsider>,
-}
-
-enum Stage<T> {
-    /// The message is on its way.
-    Sent,
-    Alive,
-    Ended(Result<T, JoinError>),
-    /// Nobody wants the ending, or it was taken.
-    Over,
-}
-
-impl<T> Packet<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The task has ended so. If nobody wants to know, it comes back.
-    fn end(&self, result: Result<T, JoinError>) -> Option<Result<T, JoinError>> {
-        let mut state = self.lock();
-        let canceller = state.canceller.take();
-        let joiner = state.joiner.take();
-        let unwanted = if state.wanted {
-            state.stage = Stage::Ended(result);
-            None
-        } else {
-            state.stage = Stage::Over;
-            Some(result)
-        };
-        drop(state);
-        if let Some(joiner) = joiner {
-            joiner.wake();
-        }
-        drop(canceller);
-        unwanted
-    }
-
-    /// Tells the hook of the runtime of a panic that nobody joined.
-    fn tell_unobserved(&self, id: TaskId, error: JoinError) {
-        if let Ok(payload) = error.try_into_panic() {
-            let name = self.name.clone();
-            self.runtime
-                .run(move || spawn::tell_unobserved_of(id, name.as_deref(), payload));
-        }
-    }
-}
-
-/// The duty to say how the task ended. Dropped without, it says: cancelled.
-struct Promise<T>(Arc<Packet<T>>);
-
-impl<T> Drop for Promise<T> {
-    fn drop(&mut self) {
-        let kept = !matches!(self.0.lock().stage, Stage::Sent | Stage::Alive);
-        if !kept {
-            let _cancelled = self.0.end(Err(JoinError::cancelled()));
-        }
-    }
-}
-
-/// What is sent: the body is dropped before the promise.
-struct Errand<F, T> {
-    body: F,
-    promise: Promise<T>,
-}
-
-impl<F, T> Errand<F, T>
-where
-    F: FnOnce() -> T + 'static,
-    T: 'static,
-{
-    /// Makes the task. In the thread of the runtime.
-    fn begin(self, wish: &spawn::Wish, place: &'static Location<'static>) {
-        let packet = Arc::clone(&self.promise.0);
-        // Where the task cannot be made it is wanted back.
-        let here = Rc::new(Cell::new(Some(self)));
-        let there = Rc::clone(&here);
-        let body = move || {
-            if let Some(errand) = there.take() {
-                errand.run();
-            }
-        };
-        match spawn::spawn(wish, place, body) {
-            Ok(task) => {
-                let cancelled = {
-                    let mut state = packet.lock();
-                    state.stage = Stage::Alive;
-                    state.task = Some(task.place());
-                    state.cancelled
-                };
-                if cancelled {
-                    task.cancel();
-                }
-            }
-            Err(error) => {
-                if let Some(errand) = here.take() {
-                    errand.refuse(&error);
-                }
-            }
-        }
-    }
-
-    /// There is no stack for the task.
-    fn refuse(self, error: &io::Error) {
-        let Self { body, promise } = self;
-        if let Some(payload) = drop_caught(body) {
-            defuse(payload);
-        }
-        let payload = Box::new(format!("no stack for a task: {error}"));
-        let _unheard = promise.0.end(Err(JoinError::panicked(payload)));
-    }
-
-    /// The body of the task.
-    fn run(self) {
-        let Self { body, promise } = self;
-        let result = match catch_unwind(AssertUnwindSafe(body)) {
-            Ok(value) => Ok(value),
-            Err(payload) if payload.is::<Cancelled>() => Err(JoinError::cancelled()),
-            Err(payload) => Err(JoinError::panicked(payload)),
-        };
-        // What nobody wants ends as that of a task whose handle was dropped.
-        match promise.0.end(result) {
-            Some(Ok(value)) => drop(value),
-            Some(Err(error)) => {
-                if let Ok(payload) = error.try_into_panic() {
-                    resume_unwind(payload);
-                }
-            }
-            None => {}
-        }
     }
 }
