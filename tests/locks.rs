@@ -4,7 +4,10 @@
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::mem_forget, reason = "guards may be forgotten, and that must be sound")]
+#![expect(
+    clippy::mem_forget,
+    reason = "guards may be forgotten, and that must be sound"
+)]
 
 mod support;
 
