@@ -41,7 +41,8 @@ use crate::thread_pool::{ThreadPool, Work};
 ///
 /// The call is no task: it has no task-locals, and what it spawns goes to a runtime of its
 /// own, if it starts one. Something that blocks for as long as the program lives wants a
-/// thread of its own: in the pool it would take one of a limited number.
+/// thread of its own: in the pool it would take one of a limited number. So would calls that
+/// wait for each other: they need a thread each.
 ///
 /// It may outlive the caller, and runs elsewhere, so it takes what it needs with it:
 ///

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::JoinError;
 use crate::id::TaskId;
-use crate::panic::{defuse, drop_caught};
+use crate::panic::{Payload, defuse, drop_caught};
 use crate::scheduler::outside::Address;
 use crate::scheduler::spawn;
 use crate::scheduler::{Cancelled, Inbox, Outsider};
@@ -109,9 +109,24 @@ impl<T> Packet<T> {
     /// Tells the hook of the runtime of a panic that nobody joined.
     pub(super) fn tell_unobserved(&self, id: TaskId, error: JoinError) {
         if let Ok(payload) = error.try_into_panic() {
-            let name = self.name.clone();
-            self.runtime
-                .run(move || spawn::tell_unobserved_of(id, name.as_deref(), payload));
+            let (name, mut untold) = (self.name.clone(), Untold(Some(payload)));
+            self.runtime.run(move || {
+                if let Some(payload) = untold.0.take() {
+                    spawn::tell_unobserved_of(id, name.as_deref(), payload);
+                }
+            });
+        }
+    }
+}
+
+/// A panic that the hook is to be told of. Where the runtime is gone it is dropped,
+/// whatever its destructor does.
+struct Untold(Option<Payload>);
+
+impl Drop for Untold {
+    fn drop(&mut self) {
+        if let Some(payload) = self.0.take() {
+            defuse(payload);
         }
     }
 }

@@ -60,7 +60,8 @@ impl Handle {
     /// The task is put at the end of the runtime's queue when that next looks at its
     /// messages: when nothing is ready there, and at least every
     /// [`event_interval`](crate::Config::event_interval) steps. Tasks start in the order in
-    /// which they were sent. [`Builder::spawn_on`] gives it a name, or another stack.
+    /// which they were sent. [`Builder::spawn_on`] gives it a name, or another stack. There
+    /// is no limit to what may be sent.
     ///
     /// Where the runtime does not run at the moment, the task begins in its next
     /// [`run`](Runtime::run) or [`turn`](Runtime::turn). Its body is dropped unrun, and

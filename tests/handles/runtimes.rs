@@ -137,6 +137,23 @@ fn destructors_of_what_could_not_be_made_may_panic() {
 }
 
 #[test]
+fn a_panic_that_nobody_joins_may_outlive_its_runtime() {
+    struct Explodes;
+    impl Drop for Explodes {
+        fn drop(&mut self) {
+            quiet_panic("payload");
+        }
+    }
+    let mut rt = Runtime::new();
+    let handle = rt.handle().unwrap();
+    let task = handle.spawn(|| -> () { std::panic::resume_unwind(Box::new(Explodes)) });
+    while rt.turn() == Turn::Ready {}
+    assert!(task.is_finished());
+    drop(rt);
+    drop(task);
+}
+
+#[test]
 fn two_runtimes_spawn_into_each_other() {
     let (one, two) = (Elsewhere::start(), Elsewhere::start());
     let (to_one, to_two) = (one.handle().clone(), two.handle().clone());

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use greenroom::{
-    Clock, Config, Instant, Runtime, ThreadPool, no_switch, run, sleep, spawn, tasks, unblock,
-    yield_now,
+    Clock, Config, Instant, Runtime, ThreadPool, Turn, no_switch, run, sleep, spawn, tasks,
+    unblock, yield_now,
 };
 
 use crate::support::{Log, panic_text, virtual_runtime};
@@ -192,6 +192,21 @@ fn runtimes_of_several_threads_share_a_pool() {
         assert_eq!(thread.join().unwrap(), 100_000 * number + 4950);
     }
     assert_eq!(pool.counts().threads, 1);
+}
+
+#[test]
+fn a_runtime_that_is_driven_by_turns_learns_of_the_end() {
+    let mut rt = Runtime::new();
+    let (gate, call) = gated(|| 5);
+    let task = rt.spawn(|| unblock(call));
+    while rt.turn() == Turn::Ready {}
+    gate.wait_begun();
+    assert_eq!(rt.turn(), Turn::Waiting(None));
+    gate.open();
+    while rt.turn() != Turn::Done {
+        thread::yield_now();
+    }
+    assert_eq!(task.join().unwrap(), 5);
 }
 
 #[test]

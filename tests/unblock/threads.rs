@@ -206,7 +206,7 @@ fn the_last_handle_may_go_while_calls_run() {
 
 #[test]
 fn without_any_thread_it_panics_and_the_pool_is_as_before() {
-    let pool = ThreadPool::builder().stack_size(1 << 47).build();
+    let pool = ThreadPool::builder().stack_size(1 << 60).build();
     clean(|| {
         let dropped = Arc::new(());
         let captured = Arc::clone(&dropped);
