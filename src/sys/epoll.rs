@@ -17,8 +17,8 @@
 //! - `epoll_wait` counts in milliseconds. `epoll_pwait2` (Linux 5.11) counts in nanoseconds;
 //!   older kernels answer `ENOSYS`, some sandboxes that do not know it `EPERM`.
 //! - An `epoll_wait` of 0 ms and one without end need no exact clock, so they use the old call.
-//! - An `eventfd` is a counter: a write adds to it and a read takes all of it. Written while it is
-//!   full, it gives `EAGAIN`, and then it is readable anyway.
+//! - An `eventfd` is a counter: a write adds to it and a read takes all of it. Every write is a change,
+//!   also where it was not empty. Written while it is full, it gives `EAGAIN`, and makes no change.
 //!
 //! Must never: keep an event back, or turn a time limit into a shorter one.
 #![expect(unsafe_code, reason = "the system calls of epoll and eventfd")]
@@ -267,9 +267,9 @@ impl std::fmt::Debug for Events {
 
 /// An `eventfd` in the selector's set.
 ///
-/// It is registered level-triggered: the counter itself remembers a wake until `reset` has taken it,
-/// however late or how often the loop looks, so an event dropped half-way loses nothing. Edge-triggered
-/// would save the read, but then a wake would be remembered nowhere once its event was fetched.
+/// It is registered edge-triggered: each write is an edge, whatever the counter says, so nobody
+/// needs to read it, and a wake costs one system call less. What it was for is remembered by whoever
+/// wakes, as the contract asks.
 #[derive(Debug)]
 pub(crate) struct Waker {
     counter: OwnedFd,
@@ -281,20 +281,36 @@ impl Waker {
         let counter = check(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })?;
         // SAFETY: the kernel just made this descriptor for us, so nobody else owns it.
         let counter = unsafe { OwnedFd::from_raw_fd(counter) };
-        selector.add(counter.as_fd(), bits(libc::EPOLLIN), token)?;
+        selector.add(
+            counter.as_fd(),
+            bits(libc::EPOLLIN) | bits(libc::EPOLLET),
+            token,
+        )?;
         Ok(Self { counter })
     }
 
     pub(crate) fn wake(&self) -> io::Result<()> {
+        match self.count_up() {
+            // Full, after some 10^19 wakes: empty, it takes the next.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.empty()?;
+                self.count_up()
+            }
+            result => result,
+        }
+    }
+
+    fn count_up(&self) -> io::Result<()> {
         let one = 1_u64.to_ne_bytes();
         // SAFETY: the eight bytes outlive the call.
         let written = retry(|| unsafe {
             libc::write(self.counter.as_raw_fd(), one.as_ptr().cast(), one.len())
         });
-        unless_would_block(written)
+        written.map(drop)
     }
 
-    pub(crate) fn reset(&self) -> io::Result<()> {
+    #[cold]
+    fn empty(&self) -> io::Result<()> {
         let mut count = [0_u8; 8];
         // SAFETY: the eight bytes are ours to write for the length of the call.
         let read = retry(|| unsafe {
@@ -304,15 +320,21 @@ impl Waker {
                 count.len(),
             )
         });
-        unless_would_block(read)
+        match read {
+            // Another thread was faster.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            read => read.map(drop),
+        }
     }
-}
 
-/// A full counter wakes already, and an empty one is reset already.
-fn unless_would_block(result: io::Result<isize>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-        _ => Ok(()),
+    /// An edge is over when it was reported.
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "other backends have something to do"
+    )]
+    pub(crate) fn reset(&self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -38,6 +38,9 @@
 //! | `wake(&self) -> io::Result<()>` | the selector's present or next `wait` reports `token` |
 //! | `reset(&self) -> io::Result<()>` | for the loop, each time it saw the token |
 //!
+//! A wake is reported once. Whoever wakes has noted before what for, where the loop looks after it
+//! was reported, and before it waits again.
+//!
 //! Any number of `wake`s before the loop looks may be reported as one. The loop calls `reset`
 //! *first* and looks for what it was woken for *after*: then a wake that comes in between either
 //! has its reason found now, or is reported by the next wait. In the other order it could be lost.
