@@ -252,8 +252,8 @@ pub mod __private {
     pub use crate::select::{Turn, Wait, done, into_arm};
     #[cfg(feature = "sync")]
     pub use crate::sync::arms::{
-        BroadcastArm, EventArm, OneshotArm, Receives, RecvArm, SendArm, Sends, WatchArm, receiver,
-        send,
+        BroadcastArm, EventArm, OneshotArm, Receives, RecvArm, RemoteArm, SendArm, Sends, WatchArm,
+        receiver, send,
     };
     pub use crate::task::select::{Handle, JoinArm, Key};
     #[cfg(feature = "time")]

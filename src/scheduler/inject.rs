@@ -7,8 +7,7 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::Wake;
 use std::thread::{self, ThreadId};
 
@@ -17,6 +16,7 @@ use crate::id::TaskId;
 use crate::panic::{defuse, drop_caught};
 use crate::reactor::SlotKey;
 use crate::sys::selector;
+use crate::sys::threads::{AtomicBool, AtomicUsize, Lock, Ordering};
 
 /// One wish.
 pub(super) enum Message {
@@ -44,15 +44,28 @@ impl fmt::Debug for Message {
     }
 }
 
+/// What ends the sleep of a loop.
+pub(crate) trait Rouse {
+    /// Ends its present sleep, or else the next one.
+    fn rouse(&self);
+}
+
+impl Rouse for selector::Waker {
+    fn rouse(&self) {
+        // It fails only if the runtime's descriptors are gone; then nobody sleeps.
+        let _gone = self.wake();
+    }
+}
+
 /// The inbox of one runtime.
 #[derive(Debug)]
-pub(crate) struct Inbox {
-    state: Mutex<State>,
+pub(crate) struct Inbox<R = selector::Waker> {
+    state: Lock<State>,
     /// Whether there may be something inside: a look without the lock.
     filled: AtomicBool,
     /// [`Outsider`]s that exist: while there are any, somebody may still wake a task.
     outsiders: AtomicUsize,
-    rouse: Arc<selector::Waker>,
+    rouse: Arc<R>,
     /// The thread of the runtime.
     thread: ThreadId,
 }
@@ -66,10 +79,10 @@ struct State {
     closed: bool,
 }
 
-impl Inbox {
-    pub(super) fn new(rouse: Arc<selector::Waker>) -> Self {
+impl<R: Rouse> Inbox<R> {
+    pub(super) fn new(rouse: Arc<R>) -> Self {
         Self {
-            state: Mutex::new(State::default()),
+            state: Lock::new(State::default()),
             filled: AtomicBool::new(false),
             outsiders: AtomicUsize::new(0),
             rouse,
@@ -92,7 +105,7 @@ impl Inbox {
     /// The runtime is gone: from now on messages are dropped.
     pub(super) fn close(&self) {
         let messages = {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock();
             state.closed = true;
             std::mem::take(&mut state.messages)
         };
@@ -104,16 +117,15 @@ impl Inbox {
         }
     }
 
-    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
         let result = change(&mut state);
         let asleep = std::mem::take(&mut state.asleep);
         drop(state);
         // Also where nothing was left: the rousing itself is to be looked at.
         self.filled.store(true, Ordering::Release);
         if asleep {
-            // It fails only if the runtime's descriptors are gone; then nobody sleeps.
-            let _gone = self.rouse.wake();
+            self.rouse.rouse();
         }
         result
     }
@@ -126,7 +138,7 @@ impl Inbox {
     /// Takes all messages into `arrived`, which is empty.
     fn take(&self, arrived: &mut Vec<Message>) {
         self.filled.store(false, Ordering::Release);
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.asleep = false;
         std::mem::swap(&mut state.messages, arrived);
     }
@@ -134,7 +146,7 @@ impl Inbox {
     /// Announces that the loop is about to sleep. `false` if there is a message:
     /// then it must not.
     pub(super) fn fall_asleep(&self) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.asleep = state.messages.is_empty();
         state.asleep
     }
@@ -313,3 +325,7 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "inject_tests.rs"]
+mod tests;

@@ -15,7 +15,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use super::cancel;
@@ -25,6 +24,7 @@ use super::io::Counted;
 use super::park::{self, Patience};
 use super::timers::Sleep;
 use crate::id::TaskId;
+use crate::sys::threads::{self, Thread};
 use crate::thread_pool::ThreadPool;
 
 /// How to wake a waiting call, from any thread, at any time.
@@ -112,7 +112,7 @@ impl Caller {
     /// If the process has no descriptor left for the task's runtime to be woken by.
     pub(crate) fn address(self) -> io::Result<Address> {
         let Some(task) = self.0 else {
-            return Ok(Address(Whose::Thread(std::thread::current())));
+            return Ok(Address(Whose::Thread(threads::current())));
         };
         let inbox = Arc::clone(task.core().inbox()?);
         Ok(Address(Whose::Task(inbox, task.slot.index(), task.id)))
@@ -169,6 +169,26 @@ pub(crate) struct Wish {
     pub(crate) limit: Option<Duration>,
     /// Whether a virtual clock waits for this: it ends by itself.
     pub(crate) stands_still: bool,
+}
+
+/// For as long as an arm of a selection waits for another thread.
+#[derive(Debug)]
+pub(crate) struct Beside(TaskRef);
+
+impl Beside {
+    /// One of the things `task` waits for: so it may be woken from outside.
+    pub(crate) fn new(task: TaskRef) -> Self {
+        let waiting = &task.core().waiting_outside;
+        waiting.set(waiting.get() + 1);
+        Self(task)
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let waiting = &self.0.core().waiting_outside;
+        waiting.set(waiting.get() - 1);
+    }
 }
 
 /// For as long as a virtual clock has to wait for a call.
@@ -235,12 +255,12 @@ fn wait_in_thread<R>(
         let left = match (limit, start) {
             (Some(limit), Some(start)) => limit.checked_sub(start.elapsed()),
             _ => {
-                std::thread::park();
+                threads::park();
                 continue;
             }
         };
         match left {
-            Some(left) => std::thread::park_timeout(left),
+            Some(left) => threads::park_timeout(left),
             None => return leave().ok_or(Stopped::Late),
         }
     }

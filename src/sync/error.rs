@@ -117,6 +117,85 @@ impl fmt::Display for RecvError {
 
 impl Error for RecvError {}
 
+/// Why a value was not sent in time. It comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendTimeoutError<T> {
+    /// There was no room all the time.
+    Timeout(T),
+    /// All receivers are gone, or the channel was closed.
+    Disconnected(T),
+    /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
+    /// and would have to wait.
+    Cancelled(T),
+    /// It would have to wait, and the runtime cannot be woken by other threads.
+    WouldBlock(T),
+}
+
+impl<T> SendTimeoutError<T> {
+    /// The value that was to be sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Timeout(value)
+            | Self::Disconnected(value)
+            | Self::Cancelled(value)
+            | Self::WouldBlock(value) => value,
+        }
+    }
+}
+
+impl<T> fmt::Debug for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "Timeout(..)",
+            Self::Disconnected(_) => "Disconnected(..)",
+            Self::Cancelled(_) => "Cancelled(..)",
+            Self::WouldBlock(_) => "WouldBlock(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for SendTimeoutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout(_) => "timed out waiting for room in a channel",
+            Self::Disconnected(_) => "sending on a channel without receivers",
+            Self::Cancelled(_) => "sending would wait, and the task is cancelled or unwinding",
+            Self::WouldBlock(_) => "sending would wait, and the runtime cannot be woken",
+        })
+    }
+}
+
+impl<T> Error for SendTimeoutError<T> {}
+
+/// Why no value was received in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecvTimeoutError {
+    /// There was no value all the time.
+    Timeout,
+    /// The channel is empty, and nothing more will be sent.
+    Disconnected,
+    /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
+    /// and would have to wait.
+    Cancelled,
+    /// It would have to wait, and the runtime cannot be woken by other threads.
+    WouldBlock,
+}
+
+impl fmt::Display for RecvTimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "timed out waiting for a value in a channel",
+            Self::Disconnected => "receiving on an empty channel without senders",
+            Self::Cancelled => "receiving would wait, and the task is cancelled or unwinding",
+            Self::WouldBlock => "receiving would wait, and the runtime cannot be woken",
+        })
+    }
+}
+
+impl Error for RecvTimeoutError {}
+
 /// Why no value was received at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryRecvError {

@@ -35,6 +35,7 @@ mod once_cell;
 mod oneshot;
 mod queue;
 mod raw;
+pub mod remote;
 mod ring;
 mod rwlock;
 mod select;
@@ -49,7 +50,7 @@ pub use channel::{IntoIter, Iter, Receiver, Sender, TryIter, bounded, unbounded}
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use error::{
     AcquireError, BroadcastRecvError, BroadcastTryRecvError, Lagged, LockError, RecvError,
-    SendError, TryLockError, TryRecvError, TrySendError,
+    RecvTimeoutError, SendError, SendTimeoutError, TryLockError, TryRecvError, TrySendError,
 };
 pub use event::Event;
 pub use mutex::{Mutex, MutexGuard};
@@ -65,6 +66,7 @@ pub(crate) mod arms {
     pub use super::broadcast::BroadcastArm;
     pub use super::event::EventArm;
     pub use super::oneshot::OneshotArm;
+    pub use super::remote::RemoteArm;
     pub use super::select::{Receives, RecvArm, SendArm, Sends, receiver, send};
     pub use super::watch::WatchArm;
 }

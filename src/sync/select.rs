@@ -4,9 +4,11 @@ use std::cell::Cell;
 use std::fmt;
 use std::ptr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::channel::{Buffer, Channel, Line, Receiver, Sender};
 use super::error::{RecvError, SendError, TryRecvError, TrySendError};
+use super::remote;
 use crate::scheduler::park::Seat;
 use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{Arm, Entry, Selectable};
@@ -111,10 +113,11 @@ impl<T> fmt::Debug for SendArm<'_, T> {
 /// What leads to a receiver: the receiver itself, or references to it.
 #[doc(hidden)]
 pub trait Receives {
+    /// Which kind; a reference to it gives the arm.
     #[doc(hidden)]
-    type Value;
+    type Receiver;
     #[doc(hidden)]
-    fn receiver(&self) -> &Receiver<Self::Value>;
+    fn receiver(&self) -> &Self::Receiver;
 }
 
 /// What leads to a sender.
@@ -127,10 +130,19 @@ pub trait Sends {
 }
 
 impl<T> Receives for Receiver<T> {
-    type Value = T;
+    type Receiver = Self;
 
     #[inline(always)]
-    fn receiver(&self) -> &Receiver<T> {
+    fn receiver(&self) -> &Self {
+        self
+    }
+}
+
+impl<T> Receives for remote::Receiver<T> {
+    type Receiver = Self;
+
+    #[inline(always)]
+    fn receiver(&self) -> &Self {
         self
     }
 }
@@ -147,10 +159,10 @@ impl<T> Sends for Sender<T> {
 macro_rules! through {
     ($($pointer:ty)*) => {$(
         impl<R: Receives> Receives for $pointer {
-            type Value = R::Value;
+            type Receiver = R::Receiver;
 
             #[inline(always)]
-            fn receiver(&self) -> &Receiver<R::Value> {
+            fn receiver(&self) -> &R::Receiver {
                 (**self).receiver()
             }
         }
@@ -170,12 +182,12 @@ macro_rules! through_for_senders {
     )*};
 }
 
-through! { &R &mut R Rc<R> Box<R> }
+through! { &R &mut R Rc<R> Arc<R> Box<R> }
 through_for_senders! { &S &mut S Rc<S> Box<S> }
 
 /// The receiver of an arm `recv(receiver)`, however many references lead there.
 #[inline(always)]
-pub fn receiver<R: Receives>(receiver: &R) -> &Receiver<R::Value> {
+pub fn receiver<R: Receives>(receiver: &R) -> &R::Receiver {
     receiver.receiver()
 }
 

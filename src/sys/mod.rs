@@ -2,7 +2,7 @@
 //!
 //! What the rooms above need is offered here in plain terms: stack memory,
 //! the line printed when a stack overflows, a selector of descriptors, socket
-//! calls, a clock. Nothing here knows of tasks or coroutines.
+//! calls, a clock, what threads share. Nothing here knows of tasks or coroutines.
 
 #[cfg(stacks = "slab")]
 mod check;
@@ -21,6 +21,8 @@ pub(crate) mod slab;
 #[cfg(all(feature = "net", any(reactor = "epoll", reactor = "kqueue")))]
 pub(crate) mod socket;
 pub(crate) mod stack;
+#[cfg(feature = "runtime")]
+pub(crate) mod threads;
 
 #[cfg(stacks = "slab")]
 pub(crate) use check::check;

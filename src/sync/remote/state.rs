@@ -1,0 +1,410 @@
+//! A channel as its lock guards it: values, and those who wait at both ends.
+//!
+//! ```text
+//!   sending:    [v5] [v6]              each waits with a value in hand
+//!   buffer:     v1 v2 v3 v4            at most `capacity`
+//!   receiving:  [ ] [ ] (nudged)       calls wait with an empty hand; arms of a `select!`
+//!                                      have none, and are nudged to come and take
+//! ```
+//!
+//! What is there to take is the buffer and what senders have in hand. Each arm that
+//! was nudged has one of these kept for it until it takes it or leaves. The rule, kept
+//! by [`serve`](State::serve) after every change: **while there is more to take than is
+//! kept, the receiver that waits longest is served.** So a newcomer may take what is
+//! not kept, and passes nobody; and an arm that leaves without taking leaves its value
+//! to the next.
+//!
+//! Nothing here blocks, wakes anybody, or runs code of others: whom to wake is noted,
+//! and values that nobody wants are handed out, to be dropped without the lock.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use super::line::Line;
+use crate::scheduler::outside::Address;
+use crate::sync::error::{TryRecvError, TrySendError};
+
+/// Who is to be woken when the lock is free.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct Wakes {
+    /// Hardly ever more than one.
+    first: Option<Address>,
+    more: Vec<Address>,
+}
+
+impl Wakes {
+    fn add(&mut self, address: Option<Address>) {
+        if self.first.is_none() {
+            self.first = address;
+        } else {
+            self.more.extend(address);
+        }
+    }
+
+    /// Wakes them, in order.
+    #[inline]
+    pub(super) fn wake(self) {
+        if let Some(first) = self.first {
+            first.wake();
+            self.more.into_iter().for_each(Address::wake);
+        }
+    }
+}
+
+/// A call that waits to send.
+struct Giver<T> {
+    /// Still there when it has been called: nobody will take it.
+    hand: Option<T>,
+    address: Option<Address>,
+}
+
+/// A call, or an arm, that waits to receive.
+struct Taker<T> {
+    /// What it was given. A call that was called with nothing has come to the end.
+    hand: Option<T>,
+    role: Role,
+    address: Option<Address>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Call,
+    /// An arm, not nudged.
+    Arm,
+    /// An arm for which a value is kept.
+    Nudged,
+}
+
+/// See the file.
+pub(super) struct State<T> {
+    buffer: VecDeque<T>,
+    /// `usize::MAX` is unbounded.
+    capacity: usize,
+    sending: Line<Giver<T>>,
+    receiving: Line<Taker<T>>,
+    /// How many arms are nudged.
+    kept: usize,
+    /// How many senders in line have a value in hand.
+    offered: usize,
+    senders: usize,
+    receivers: usize,
+    closed: bool,
+}
+
+impl<T> State<T> {
+    /// With one handle at each end.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            buffer: VecDeque::new(),
+            capacity,
+            sending: Line::new(),
+            receiving: Line::new(),
+            kept: 0,
+            offered: 0,
+            senders: 1,
+            receivers: 1,
+            closed: false,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    pub(super) fn senders(&self) -> usize {
+        self.senders
+    }
+
+    pub(super) fn receivers(&self) -> usize {
+        self.receivers
+    }
+
+    /// Whether no value can be sent any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.refuses() || self.senders == 0
+    }
+
+    /// Whether a send fails.
+    fn refuses(&self) -> bool {
+        self.closed || self.receivers == 0
+    }
+
+    /// How many values could be taken.
+    fn there(&self) -> usize {
+        self.buffer.len() + self.offered
+    }
+
+    /// Whether nothing is there, and nothing will come.
+    fn is_over(&self) -> bool {
+        self.is_closed() && self.there() == 0
+    }
+
+    /// Sends without waiting.
+    #[inline]
+    pub(super) fn offer(&mut self, value: T, wakes: &mut Wakes) -> Result<(), TrySendError<T>> {
+        if self.refuses() {
+            return Err(TrySendError::Disconnected(value));
+        }
+        if !self.sending.is_empty() {
+            return Err(TrySendError::Full(value));
+        }
+        let goes_on = self.there() >= self.kept
+            && self
+                .receiving
+                .first()
+                .is_some_and(|taker| taker.role == Role::Call);
+        if goes_on && self.buffer.is_empty() {
+            if let Some(taker) = self.receiving.call() {
+                taker.hand = Some(value);
+                wakes.add(taker.address.take());
+            }
+            return Ok(());
+        }
+        // Where one goes on the buffer is as full as before.
+        if goes_on || self.buffer.len() < self.capacity {
+            self.buffer.push_back(value);
+            self.serve(wakes);
+            return Ok(());
+        }
+        Err(TrySendError::Full(value))
+    }
+
+    /// Takes what nobody else is to have.
+    #[inline]
+    pub(super) fn take(&mut self, wakes: &mut Wakes) -> Result<T, TryRecvError> {
+        if self.there() > self.kept {
+            if let Some(value) = self.next(wakes) {
+                return Ok(value);
+            }
+        }
+        if self.is_over() {
+            Err(TryRecvError::Disconnected)
+        } else {
+            Err(TryRecvError::Empty)
+        }
+    }
+
+    /// The next value, whoever it is for.
+    #[inline]
+    fn next(&mut self, wakes: &mut Wakes) -> Option<T> {
+        match self.buffer.pop_front() {
+            None => self.next_in_hand(wakes),
+            Some(value) => {
+                // Whoever waits longest to send has the room.
+                if self.offered > 0 && self.buffer.len() < self.capacity {
+                    let moved = self.next_in_hand(wakes);
+                    self.buffer.extend(moved);
+                }
+                Some(value)
+            }
+        }
+    }
+
+    fn next_in_hand(&mut self, wakes: &mut Wakes) -> Option<T> {
+        if self.offered == 0 {
+            return None;
+        }
+        let giver = self.sending.call()?;
+        self.offered -= 1;
+        wakes.add(giver.address.take());
+        giver.hand.take()
+    }
+
+    /// Keeps the rule of this file.
+    fn serve(&mut self, wakes: &mut Wakes) {
+        while self.there() > self.kept {
+            match self.receiving.first().map(|taker| taker.role) {
+                None => return,
+                Some(Role::Call) => {
+                    let value = self.next(wakes);
+                    if let Some(taker) = self.receiving.call() {
+                        taker.hand = value;
+                        wakes.add(taker.address.take());
+                    }
+                }
+                Some(Role::Arm | Role::Nudged) => {
+                    if let Some(taker) = self.receiving.call() {
+                        taker.role = Role::Nudged;
+                        self.kept += 1;
+                        wakes.add(taker.address.clone());
+                    }
+                }
+            }
+        }
+        if self.is_over() {
+            while let Some(taker) = self.receiving.call() {
+                // They may have to wait on: a value may be put back.
+                wakes.add(taker.address.clone());
+            }
+        }
+    }
+
+    /// Lines up to send, after an [`offer`](Self::offer) that found no room.
+    pub(super) fn line_up_to_send(
+        &mut self,
+        value: T,
+        address: Address,
+        wakes: &mut Wakes,
+    ) -> usize {
+        let place = self.sending.join(Giver {
+            hand: Some(value),
+            address: Some(address),
+        });
+        self.offered += 1;
+        // An arm may have waited for it.
+        self.serve(wakes);
+        place
+    }
+
+    /// What has become of a call that waits to send, if anything: the value comes back
+    /// if nobody will take it. The place is given up then.
+    pub(super) fn sent(&mut self, place: usize) -> Option<Result<(), T>> {
+        if self.sending.stands(place) {
+            return None;
+        }
+        let giver = self.sending.leave(place)?;
+        Some(giver.hand.map_or(Ok(()), Err))
+    }
+
+    /// Ends a wait to send. The value, if it was not taken.
+    pub(super) fn give_up_sending(&mut self, place: usize) -> Option<T> {
+        if self.sending.stands(place) {
+            self.offered -= 1;
+        }
+        self.sending.leave(place)?.hand
+    }
+
+    /// Lines up to receive, after a [`take`](Self::take) that found nothing: a call.
+    pub(super) fn line_up_to_receive(&mut self, address: Address) -> usize {
+        self.receiving.join(Taker {
+            hand: None,
+            role: Role::Call,
+            address: Some(address),
+        })
+    }
+
+    /// What has become of a call that waits to receive, if anything; `None` inside is
+    /// the end. The place is given up then.
+    #[expect(clippy::option_option, reason = "whether it is over, and with what")]
+    pub(super) fn received(&mut self, place: usize, wakes: &mut Wakes) -> Option<Option<T>> {
+        if self.receiving.stands(place) {
+            return None;
+        }
+        if self.receiving.get(place)?.hand.is_none() && !self.is_over() {
+            // It was called because of the end, and then a value was put back.
+            self.receiving.rejoin(place);
+            self.serve(wakes);
+            if self.receiving.stands(place) {
+                return None;
+            }
+        }
+        Some(self.receiving.leave(place)?.hand)
+    }
+
+    /// Ends a wait to receive. What it was given nobody has seen: the others get it.
+    pub(super) fn give_up_receiving(&mut self, place: usize, wakes: &mut Wakes) {
+        let given = self.receiving.leave(place).and_then(|taker| taker.hand);
+        if let Some(value) = given {
+            self.put_back(value, wakes);
+        }
+    }
+
+    /// Puts a value back to where it was taken.
+    pub(super) fn put_back(&mut self, value: T, wakes: &mut Wakes) {
+        self.buffer.push_front(value);
+        self.serve(wakes);
+    }
+
+    /// Lines up as an arm of a `select!`. Whether it is to try at once.
+    pub(super) fn enter(&mut self, address: Address) -> (usize, bool) {
+        let place = self.receiving.join(Taker {
+            hand: None,
+            role: Role::Arm,
+            address: Some(address),
+        });
+        // Nobody else can be the one who is served, and this one is awake.
+        let mut itself = Wakes::default();
+        self.serve(&mut itself);
+        (place, !self.receiving.stands(place))
+    }
+
+    /// Takes a value for an arm that has lined up.
+    pub(super) fn take_as(&mut self, place: usize, wakes: &mut Wakes) -> Result<T, TryRecvError> {
+        if self.is_over() {
+            return Err(TryRecvError::Disconnected);
+        }
+        if self.stop_keeping(place) {
+            if let Some(value) = self.next(wakes) {
+                self.serve(wakes);
+                return Ok(value);
+            }
+        }
+        if !self.receiving.stands(place) {
+            // The sender it was nudged for is gone; or it was called because of the end,
+            // and then a value was put back. It stands where it stood.
+            self.receiving.rejoin(place);
+            self.serve(wakes);
+        }
+        Err(TryRecvError::Empty)
+    }
+
+    /// An arm gives up its place.
+    pub(super) fn leave(&mut self, place: usize, wakes: &mut Wakes) {
+        let _was_nudged = self.stop_keeping(place);
+        let _nothing = self.receiving.leave(place);
+        self.serve(wakes);
+    }
+
+    /// No value is kept for this arm any more. Whether one was.
+    fn stop_keeping(&mut self, place: usize) -> bool {
+        let taker = self.receiving.get(place);
+        let nudged =
+            taker.is_some_and(|taker| mem::replace(&mut taker.role, Role::Arm) == Role::Nudged);
+        self.kept -= usize::from(nudged);
+        nudged
+    }
+
+    pub(super) fn add_sender(&mut self) {
+        self.senders += 1;
+    }
+
+    pub(super) fn add_receiver(&mut self) {
+        self.receivers += 1;
+    }
+
+    pub(super) fn remove_sender(&mut self, wakes: &mut Wakes) {
+        self.senders -= 1;
+        self.serve(wakes);
+    }
+
+    /// What nobody can receive any more comes out.
+    #[must_use]
+    pub(super) fn remove_receiver(&mut self, wakes: &mut Wakes) -> VecDeque<T> {
+        self.receivers -= 1;
+        if self.receivers > 0 {
+            return VecDeque::new();
+        }
+        self.turn_senders_away(wakes);
+        mem::take(&mut self.buffer)
+    }
+
+    /// No more values go in.
+    pub(super) fn close(&mut self, wakes: &mut Wakes) {
+        self.closed = true;
+        self.turn_senders_away(wakes);
+        self.serve(wakes);
+    }
+
+    /// Senders in line go, with what they have in hand.
+    fn turn_senders_away(&mut self, wakes: &mut Wakes) {
+        self.offered = 0;
+        while let Some(giver) = self.sending.call() {
+            wakes.add(giver.address.take());
+        }
+    }
+}
