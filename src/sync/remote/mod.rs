@@ -41,6 +41,8 @@
 mod channel;
 mod iter;
 mod line;
+#[cfg(all(loom, test))]
+mod loom_tests;
 mod oneshot;
 mod receiver;
 mod select;

@@ -22,7 +22,7 @@ use crate::sync::error::{SendError, SendTimeoutError, TrySendError};
 /// assert_eq!(receiver.iter().count(), 3);
 /// ```
 pub struct Sender<T> {
-    channel: Arc<Channel<T>>,
+    pub(super) channel: Arc<Channel<T>>,
 }
 
 impl<T> Sender<T> {

@@ -408,3 +408,7 @@ impl<T> State<T> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;
