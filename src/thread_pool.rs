@@ -20,12 +20,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{self, Thread};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::panic::{defuse, drop_caught};
+use crate::sys::threads::{self, AtomicBool, Lock, Ordering, Thread};
 
 /// Threads of a pool at most, where nothing else is said.
 const MAX_THREADS: usize = 512;
@@ -107,7 +106,7 @@ struct Owner(Arc<Shared>);
 
 struct Shared {
     settings: ThreadPoolBuilder,
-    state: Mutex<State>,
+    state: Lock<State>,
     #[cfg(test)]
     fails: AtomicBool,
 }
@@ -181,7 +180,7 @@ impl ThreadPool {
     /// ```
     #[must_use]
     pub fn counts(&self) -> ThreadPoolCounts {
-        let state = self.shared().lock();
+        let state = self.shared().state.lock();
         ThreadPoolCounts {
             threads: state.threads,
             idle: state.threads - state.busy,
@@ -197,7 +196,7 @@ impl ThreadPool {
     /// queue then.
     pub(crate) fn submit(&self, job: Arc<dyn Work>) -> io::Result<Ticket> {
         let shared = self.shared();
-        let mut state = shared.lock();
+        let mut state = shared.state.lock();
         let number = state.next;
         state.next += 1;
         state.jobs.insert(number, job);
@@ -229,7 +228,7 @@ impl ThreadPool {
 
     /// Takes a job out of the queue, if no thread has taken it.
     pub(crate) fn withdraw(&self, ticket: Ticket) {
-        let job = self.shared().lock().jobs.remove(&ticket.0);
+        let job = self.shared().state.lock().jobs.remove(&ticket.0);
         drop(job);
     }
 
@@ -287,7 +286,7 @@ impl ThreadPoolBuilder {
         );
         ThreadPool(Arc::new(Owner(Arc::new(Shared {
             settings: self,
-            state: Mutex::new(State::default()),
+            state: Lock::new(State::default()),
             #[cfg(test)]
             fails: AtomicBool::new(false),
         }))))
@@ -296,7 +295,7 @@ impl ThreadPoolBuilder {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         state.closed = true;
         while let Some(chair) = state.call_one() {
             chair.thread.unpark();
@@ -305,15 +304,11 @@ impl Drop for Owner {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What a thread does. It begins, and goes on, as one of those that are coming.
     fn serve(&self) {
         let chair = Arc::new(Chair {
             called: AtomicBool::new(false),
-            thread: thread::current(),
+            thread: threads::current(),
         });
         loop {
             match self.look(&chair) {
@@ -326,7 +321,7 @@ impl Shared {
 
     /// A thread has come: what it does next.
     fn look(&self, chair: &Arc<Chair>) -> Next {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.coming -= 1;
         if let Some((_, job)) = state.jobs.pop_first() {
             state.busy += 1;
@@ -345,7 +340,7 @@ impl Shared {
     /// the caller of the job learns of it.
     fn perform(&self, job: Arc<dyn Work>) {
         let caught = catch_unwind(AssertUnwindSafe(|| job.run()));
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.busy -= 1;
         state.coming += 1;
         drop(state);
@@ -364,7 +359,7 @@ impl Shared {
         let until = Instant::now().checked_add(self.settings.idle_time);
         loop {
             let in_time = park_until(until);
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if chair.called.load(Ordering::Relaxed) {
                 return true;
             }
@@ -380,12 +375,12 @@ impl Shared {
 /// Parks the thread, and says whether it is still in time. It may be woken for nothing.
 fn park_until(until: Option<Instant>) -> bool {
     let Some(until) = until else {
-        thread::park();
+        threads::park();
         return true;
     };
     let left = until.saturating_duration_since(Instant::now());
     if !left.is_zero() {
-        thread::park_timeout(left);
+        threads::park_timeout(left);
     }
     Instant::now() < until
 }
@@ -407,15 +402,15 @@ fn start_thread(shared: &Arc<Shared>) -> io::Result<()> {
         return Err(io::ErrorKind::WouldBlock.into());
     }
     let settings = &shared.settings;
-    let mut thread = thread::Builder::new().name(settings.thread_name.clone());
-    if let Some(bytes) = settings.stack_size {
-        thread = thread.stack_size(bytes);
-    }
-    let shared = Arc::clone(shared);
-    thread.spawn(move || shared.serve()).map(drop)
+    let served = Arc::clone(shared);
+    threads::spawn(
+        settings.thread_name.clone(),
+        settings.stack_size,
+        move || served.serve(),
+    )
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::{ThreadPool, Work};
     use std::io;

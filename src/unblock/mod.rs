@@ -11,13 +11,14 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use crate::panic::{defuse, drop_caught};
 use crate::scheduler::WaitReason;
 use crate::scheduler::outside::{Address, Caller, Wish};
 use crate::scheduler::park::Patience;
+use crate::sys::threads::Lock;
 use crate::thread_pool::{ThreadPool, Work};
 
 /// Runs a blocking or long call on another thread, while this task waits and the others
@@ -135,7 +136,7 @@ impl ThreadPool {
 
 /// One call.
 struct Job<F, T> {
-    stage: Mutex<Stage<F, T>>,
+    stage: Lock<Stage<F, T>>,
     caller: Address,
 }
 
@@ -218,18 +219,14 @@ fn refuse(call: impl Sized, wants: &str, error: &io::Error) -> ! {
 impl<F, T> Job<F, T> {
     fn new(f: F, caller: Address) -> Self {
         Self {
-            stage: Mutex::new(Stage::Queued(f)),
+            stage: Lock::new(Stage::Queued(f)),
             caller,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Stage<F, T>> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What the call gave, if it has ended. For the caller.
     fn result(&self) -> Option<Got<F, T>> {
-        let mut stage = self.lock();
+        let mut stage = self.stage.lock();
         match std::mem::replace(&mut *stage, Stage::Over) {
             Stage::Done(result) => Some(Got::Result(result)),
             other => {
@@ -241,7 +238,7 @@ impl<F, T> Job<F, T> {
 
     /// The caller is cancelled: what it gets all the same.
     fn let_go(&self) -> Option<Got<F, T>> {
-        match std::mem::replace(&mut *self.lock(), Stage::Over) {
+        match std::mem::replace(&mut *self.stage.lock(), Stage::Over) {
             Stage::Queued(f) => Some(Got::Back(f)),
             Stage::Done(result) => Some(Got::Result(result)),
             Stage::Running | Stage::Over => None,
@@ -256,7 +253,7 @@ where
 {
     fn run(&self) -> bool {
         let f = {
-            let mut stage = self.lock();
+            let mut stage = self.stage.lock();
             match std::mem::replace(&mut *stage, Stage::Running) {
                 Stage::Queued(f) => f,
                 other => {
@@ -266,7 +263,7 @@ where
             }
         };
         let result = catch_unwind(AssertUnwindSafe(f));
-        let mut stage = self.lock();
+        let mut stage = self.stage.lock();
         if matches!(*stage, Stage::Running) {
             *stage = Stage::Done(result);
             return true;
@@ -284,3 +281,6 @@ where
         self.caller.clone().wake();
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests;
