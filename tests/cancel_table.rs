@@ -22,6 +22,8 @@ mod queues;
 mod rows;
 #[path = "cancel_table/sockets.rs"]
 mod sockets;
+#[path = "cancel_table/threads.rs"]
+mod threads;
 
 use std::time::Duration;
 
@@ -39,6 +41,9 @@ use rows::{
 };
 use sockets::{ACCEPT, CONNECT, PEEK, READ, WRITE};
 use support::{Log, OnDrop};
+use threads::{
+    REMOTE_ITER, REMOTE_JOIN, REMOTE_RECV, REMOTE_RENDEZVOUS, REMOTE_SELECT, REMOTE_SEND, UNBLOCK,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -108,6 +113,13 @@ table! {
     waits_for_a_change: CHANGED,
     waits_for_a_value: WAIT_FOR,
     selects_a_watch: WATCH_ARM,
+    unblocks: UNBLOCK,
+    joins_by_a_handle: REMOTE_JOIN,
+    sends_to_a_thread: REMOTE_SEND,
+    sends_to_a_thread_hand_to_hand: REMOTE_RENDEZVOUS,
+    receives_from_a_thread: REMOTE_RECV,
+    iterates_over_a_threads_values: REMOTE_ITER,
+    selects_a_threads_value: REMOTE_SELECT,
     accepts: ACCEPT,
     reads: READ,
     peeks: PEEK,

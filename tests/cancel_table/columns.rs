@@ -365,7 +365,7 @@ pub(crate) fn past_deadline(cell: &Place) {
 /// A deadline comes while it waits, perhaps that of two scopes at once: then it is
 /// the outer one that ends.
 pub(crate) fn deadlines(cell: &Place, count: u32) {
-    if cell.call.turns {
+    if cell.call.turns || cell.call.still {
         return;
     }
     let rig = cell.rig(false);

@@ -61,6 +61,8 @@ pub(crate) struct Call {
     pub(crate) time: Duration,
     /// Whether it does not park: it gives the others a turn.
     pub(crate) turns: bool,
+    /// Whether the virtual clock stands still while it waits: no deadline comes.
+    pub(crate) still: bool,
 }
 
 impl Call {
@@ -77,6 +79,7 @@ impl Call {
             opens: false,
             time: Duration::ZERO,
             turns: false,
+            still: false,
         }
     }
 
