@@ -61,12 +61,18 @@ fn generator(n: usize) -> io::Result<Line> {
     Ok(Line::each(n, begin.elapsed(), n))
 }
 
-/// With a descriptor and a timer waited for meanwhile, as everywhere: else the loop might never look at either.
-fn yields(n: usize) -> io::Result<Line> {
-    let laps = Laps::leaked(n, rounds(n));
+/// A descriptor and a timer that are waited for while something else is measured: else the loop might never look
+/// at either.
+fn bystanders() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     drop(spawn(move || listener.accept().is_ok()));
     drop(spawn(|| sleep(HOUR)));
+    Ok(())
+}
+
+fn yields(n: usize) -> io::Result<Line> {
+    let laps = Laps::leaked(n, rounds(n));
+    bystanders()?;
     let tasks: Vec<_> = (0..n).map(|_| spawn(|| take_turns(laps))).collect();
     for task in tasks {
         join(task)?;

@@ -8,10 +8,13 @@
 
 mod corosensei;
 mod epoll;
+mod flume;
 #[cfg(feature = "greenroom")]
 mod greenroom;
 mod http;
 mod may;
+mod monoio;
+mod remote;
 mod thread;
 mod tokio;
 mod workload;
@@ -25,8 +28,9 @@ use workload::Line;
 type Answer = io::Result<Option<Line>>;
 
 const USAGE: &str = "usage: peers RUNTIME NAME N
-  RUNTIME  corosensei, epoll, greenroom, may, thread, tokio
-  NAME     generator, yield, spawn, spawnmany, pingpong, stream, ring, sleepers, timers, timers-warm;
+  RUNTIME  corosensei, epoll, greenroom, may, monoio, thread, tokio
+  NAME     generator, yield, spawn, spawnmany, pingpong, stream, ring, lock, acquire, sleepers, timers,
+           timers-warm, remote-in, remote-out, remote-two, each also with -unbounded, remote-pingpong;
            or http, and then N is a port on 127.0.0.1 (0: any free one)";
 
 fn main() -> ExitCode {
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "greenroom")]
         "greenroom" => greenroom::measure(name, n),
         "may" => may::measure(name, n),
+        "monoio" => monoio::measure(name, n),
         "thread" => thread::measure(name, n),
         "tokio" => tokio::measure(name, n),
         _ => {

@@ -10,12 +10,15 @@
 
 use std::hint::black_box;
 use std::io;
+use std::thread;
 use std::time::Instant;
 
 use ::may::coroutine::{self, JoinHandle, sleep, yield_now};
 use ::may::net::TcpListener;
-use ::may::sync::spsc::channel;
+use ::may::sync::spsc::{Receiver, Sender, channel};
+use ::may::sync::{Mutex, Semphore};
 
+use crate::remote::{self, Crossing, Side};
 use crate::workload::{BURST, HOUR, Laps, Line, RING, STACK, Sleepers, Token, rounds, spread};
 use crate::{Answer, http};
 
@@ -34,6 +37,10 @@ pub(crate) fn measure(name: &str, n: usize) -> Answer {
         "pingpong" => ping_pong,
         "stream" => stream,
         "ring" => ring,
+        "lock" => lock,
+        "acquire" => acquire,
+        "remote-in-unbounded" => remote_in,
+        "remote-out-unbounded" => remote_out,
         "sleepers" => sleepers,
         "timers" => timers,
         "timers-warm" => timers_warm,
@@ -72,12 +79,17 @@ fn generator(n: usize) -> io::Result<Line> {
     Ok(Line::each(n, begin.elapsed(), n))
 }
 
-/// With a descriptor and a timer waited for meanwhile, as everywhere.
-fn yields(n: usize) -> io::Result<Line> {
-    let laps = Laps::leaked(n, rounds(n));
+/// A descriptor and a timer that are waited for while something else is measured.
+fn bystanders() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     drop(spawn(move || listener.accept().is_ok()));
     drop(spawn(|| sleep(HOUR)));
+    Ok(())
+}
+
+fn yields(n: usize) -> io::Result<Line> {
+    let laps = Laps::leaked(n, rounds(n));
+    bystanders()?;
     let tasks: Vec<_> = (0..n).map(|_| spawn(|| laps.run(yield_now))).collect();
     for task in tasks {
         join(task)?;
@@ -185,6 +197,60 @@ fn ring(n: usize) -> io::Result<Line> {
         join(task)?;
     }
     token.line()
+}
+
+/// One task, nobody else at the mutex.
+fn lock(n: usize) -> io::Result<Line> {
+    let mutex = Mutex::new(0);
+    let begin = Instant::now();
+    for _ in 0..n {
+        // It may be poisoned, as std's; here nobody panics.
+        if let Ok(mut counted) = black_box(&mutex).lock() {
+            *counted += 1;
+            black_box(&mutex);
+        }
+    }
+    let time = begin.elapsed();
+    Line::counted(n, time, mutex.into_inner().unwrap_or(0))
+}
+
+/// Its semaphore has no guard: what is taken is given back by a call.
+fn acquire(n: usize) -> io::Result<Line> {
+    let semaphore = Semphore::new(1);
+    let mut acquired = 0;
+    let begin = Instant::now();
+    for _ in 0..n {
+        black_box(&semaphore).wait();
+        acquired += 1;
+        black_box(&semaphore).post();
+    }
+    Line::counted(n, begin.elapsed(), acquired)
+}
+
+/// From a plain thread to a task.
+fn remote_in(n: usize) -> io::Result<Line> {
+    let (sender, receiver): (Sender<u64>, Receiver<u64>) = channel();
+    let crossing = Crossing::leaked(n)?;
+    bystanders()?;
+    let send = move |i| sender.send(i).is_ok();
+    let source = thread::spawn(move || crossing.send_all(Side::Other, send));
+    let recv = move || receiver.recv().ok();
+    let sink = spawn(move || crossing.receive_all(Side::Runtime, recv));
+    let line = join(sink)??;
+    remote::join(source)?;
+    Ok(line)
+}
+
+/// From a task to a plain thread.
+fn remote_out(n: usize) -> io::Result<Line> {
+    let (sender, receiver): (Sender<u64>, Receiver<u64>) = channel();
+    let crossing = Crossing::leaked(n)?;
+    bystanders()?;
+    let recv = move || receiver.recv().ok();
+    let sink = thread::spawn(move || crossing.receive_all(Side::Other, recv));
+    let send = move |i| sender.send(i).is_ok();
+    join(spawn(move || crossing.send_all(Side::Runtime, send)))??;
+    remote::join(sink)
 }
 
 fn sleepers(n: usize) -> io::Result<Line> {

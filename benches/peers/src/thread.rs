@@ -1,15 +1,17 @@
 //! The operating system's threads through std: what blocking code costs without any runtime.
 //!
 //! Threads are some hundred times dearer than tasks, so each count is cut to a bound here and the line printed
-//! says the count that was really done.
+//! says the count that was really done; not so where both threads have a processor each, or there is one thread only.
 
 use std::hint::black_box;
 use std::io;
 use std::net::TcpListener;
-use std::sync::mpsc::sync_channel;
+use std::sync::Mutex;
+use std::sync::mpsc::{channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use crate::remote::{self, Crossing, Side};
 use crate::workload::{BURST, Laps, Line, STACK, STREAM};
 use crate::{Answer, http};
 
@@ -20,6 +22,18 @@ pub(crate) fn measure(name: &str, n: usize) -> Answer {
         "spawnmany" => spawn_bursts(n.min(20_000)).map(Some),
         "pingpong" => ping_pong(n.min(100_000)).map(Some),
         "stream" => stream(n.min(300_000)).map(Some),
+        "lock" => lock(n).map(Some),
+        "remote-two" => {
+            let (sender, receiver) = sync_channel(STREAM);
+            let send = move |i| sender.send(i).is_ok();
+            remote_two(n, send, move || receiver.recv().ok()).map(Some)
+        }
+        "remote-two-unbounded" => {
+            let (sender, receiver) = channel();
+            let send = move |i| sender.send(i).is_ok();
+            remote_two(n, send, move || receiver.recv().ok()).map(Some)
+        }
+        "remote-pingpong" => remote_ping_pong(n).map(Some),
         "http" => serve(n).map(|()| None),
         _ => Ok(None),
     }
@@ -120,6 +134,46 @@ fn stream(n: usize) -> io::Result<Line> {
     join(source)?;
     let received = join(sink)?;
     Ok(Line::each(received, begin.elapsed(), received))
+}
+
+/// One thread, nobody else at the mutex.
+fn lock(n: usize) -> io::Result<Line> {
+    let mutex = Mutex::new(0);
+    let begin = Instant::now();
+    for _ in 0..n {
+        if let Ok(mut counted) = black_box(&mutex).lock() {
+            *counted += 1;
+            black_box(&mutex);
+        }
+    }
+    let time = begin.elapsed();
+    Line::counted(n, time, mutex.into_inner().unwrap_or(0))
+}
+
+/// `stream` once more, with a processor for each thread.
+fn remote_two(
+    n: usize,
+    send: impl Fn(u64) -> bool + Send + 'static,
+    recv: impl Fn() -> Option<u64>,
+) -> io::Result<Line> {
+    let crossing = Crossing::leaked(n)?;
+    let source = spawn(move || crossing.send_all(Side::Other, send))?;
+    let line = crossing.receive_all(Side::Runtime, recv)?;
+    remote::join(source)?;
+    Ok(line)
+}
+
+/// `pingpong` once more, with a processor for each thread.
+fn remote_ping_pong(n: usize) -> io::Result<Line> {
+    let (ping, pinged) = sync_channel(1);
+    let (pong, ponged) = sync_channel(1);
+    let crossing = Crossing::leaked(n)?;
+    let send = move |i| pong.send(i).is_ok();
+    let echo = spawn(move || crossing.echo(Side::Other, send, || pinged.recv().ok()))?;
+    let send = move |i| ping.send(i).is_ok();
+    let line = crossing.play(Side::Runtime, send, || ponged.recv().ok())?;
+    remote::join(echo)?;
+    Ok(line)
 }
 
 /// A thread for each connection, blocking reads and writes.

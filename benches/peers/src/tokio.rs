@@ -1,27 +1,30 @@
 //! tokio's current-thread runtime: stackless tasks, one thread, epoll, as its documentation recommends for one core.
 //!
 //! Everything runs in spawned tasks, the spawner too: the future given to `block_on` is polled by other rules.
+//! Messages from thread to thread go through flume, whose ends block a thread and are awaited in a task alike.
 //! Reading and counting of `http` is written out once more here, since a shared function cannot be awaited.
 
+use std::future::Future;
 use std::hint::black_box;
 use std::io;
+use std::thread;
 use std::time::Instant;
 
+use ::flume::{Receiver, Sender, bounded, unbounded};
 use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
 use ::tokio::net::{TcpListener, TcpStream};
 use ::tokio::sync::mpsc::channel;
+use ::tokio::sync::{Mutex, Semaphore};
 use ::tokio::task::{JoinHandle, yield_now};
 use ::tokio::time::sleep;
 use ::tokio::{runtime, spawn};
 
+use crate::remote::{self, Crossing, Side};
 use crate::workload::{BURST, HOUR, Laps, Line, RING, STREAM, Sleepers, Token, rounds, spread};
-use crate::{Answer, http};
+use crate::{Answer, flume, http};
 
 pub(crate) fn measure(name: &str, n: usize) -> Answer {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let body = match name {
             "yield" => spawn(yields(n)),
             "spawn" => spawn(spawn_and_join(n)),
@@ -29,6 +32,15 @@ pub(crate) fn measure(name: &str, n: usize) -> Answer {
             "pingpong" => spawn(ping_pong(n)),
             "stream" => spawn(stream(n)),
             "ring" => spawn(ring(n)),
+            "lock" => spawn(lock(n)),
+            "acquire" => spawn(acquire(n)),
+            "remote-in" => spawn(remote_in(n, bounded(STREAM))),
+            "remote-out" => spawn(remote_out(n, bounded(STREAM))),
+            "remote-two" => spawn(remote_two(n, bounded(STREAM))),
+            "remote-in-unbounded" => spawn(remote_in(n, unbounded())),
+            "remote-out-unbounded" => spawn(remote_out(n, unbounded())),
+            "remote-two-unbounded" => spawn(remote_two(n, unbounded())),
+            "remote-pingpong" => spawn(remote_ping_pong(n)),
             "sleepers" => spawn(sleepers(n)),
             "timers" => spawn(timers(n)),
             "timers-warm" => spawn(timers_warm(n)),
@@ -39,16 +51,25 @@ pub(crate) fn measure(name: &str, n: usize) -> Answer {
     })
 }
 
+fn runtime() -> io::Result<runtime::Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build()
+}
+
 async fn join<T>(handle: JoinHandle<T>) -> io::Result<T> {
     handle.await.map_err(io::Error::other)
 }
 
-/// With a descriptor and a timer waited for meanwhile, as everywhere.
-async fn yields(n: usize) -> io::Result<Line> {
-    let laps = Laps::leaked(n, rounds(n));
+/// A descriptor and a timer that are waited for while something else is measured.
+async fn bystanders() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     drop(spawn(async move { listener.accept().await.is_ok() }));
     drop(spawn(sleep(HOUR)));
+    Ok(())
+}
+
+async fn yields(n: usize) -> io::Result<Line> {
+    let laps = Laps::leaked(n, rounds(n));
+    bystanders().await?;
     let tasks: Vec<_> = (0..n).map(|_| spawn(lap(laps))).collect();
     for task in tasks {
         join(task).await?;
@@ -175,6 +196,93 @@ async fn ring(n: usize) -> io::Result<Line> {
         join(task).await?;
     }
     token.line()
+}
+
+/// Never waited for; yet each 128th time the runtime makes the task yield, as it does to every task.
+async fn lock(n: usize) -> io::Result<Line> {
+    let mutex = Mutex::new(0);
+    let begin = Instant::now();
+    for _ in 0..n {
+        let mut counted = black_box(&mutex).lock().await;
+        *counted += 1;
+        black_box(&mutex);
+    }
+    Line::counted(n, begin.elapsed(), mutex.into_inner())
+}
+
+/// As `lock`, with a semaphore of one permit.
+async fn acquire(n: usize) -> io::Result<Line> {
+    let semaphore = Semaphore::new(1);
+    let mut acquired = 0;
+    let begin = Instant::now();
+    for _ in 0..n {
+        let permit = black_box(&semaphore).acquire().await;
+        acquired += usize::from(permit.is_ok());
+        black_box(&semaphore);
+    }
+    Line::counted(n, begin.elapsed(), acquired)
+}
+
+/// From a plain thread to a task.
+async fn remote_in(n: usize, channel: (Sender<u64>, Receiver<u64>)) -> io::Result<Line> {
+    let (sender, receiver) = channel;
+    let crossing = Crossing::leaked(n)?;
+    bystanders().await?;
+    let send = move |i| sender.send(i).is_ok();
+    let source = thread::spawn(move || crossing.send_all(Side::Other, send));
+    let sink = spawn(flume::receive_all(crossing, Side::Runtime, receiver));
+    let line = join(sink).await??;
+    remote::join(source)?;
+    Ok(line)
+}
+
+/// From a task to a plain thread.
+async fn remote_out(n: usize, channel: (Sender<u64>, Receiver<u64>)) -> io::Result<Line> {
+    let (sender, receiver) = channel;
+    let crossing = Crossing::leaked(n)?;
+    bystanders().await?;
+    let recv = move || receiver.recv().ok();
+    let sink = thread::spawn(move || crossing.receive_all(Side::Other, recv));
+    let source = spawn(flume::send_all(crossing, Side::Runtime, sender));
+    join(source).await??;
+    remote::join(sink)
+}
+
+/// From a task of another runtime, on another thread, to a task of this one.
+async fn remote_two(n: usize, channel: (Sender<u64>, Receiver<u64>)) -> io::Result<Line> {
+    let (sender, receiver) = channel;
+    let crossing = Crossing::leaked(n)?;
+    bystanders().await?;
+    let source = elsewhere(flume::send_all(crossing, Side::Other, sender));
+    let sink = spawn(flume::receive_all(crossing, Side::Runtime, receiver));
+    let line = join(sink).await??;
+    remote::join(source)?;
+    Ok(line)
+}
+
+/// A task of another runtime, on another thread, and a task of this one.
+async fn remote_ping_pong(n: usize) -> io::Result<Line> {
+    let (ping, pinged) = bounded(1);
+    let (pong, ponged) = bounded(1);
+    let crossing = Crossing::leaked(n)?;
+    bystanders().await?;
+    let echo = elsewhere(flume::echo(crossing, Side::Other, pong, pinged));
+    let player = spawn(flume::play(crossing, Side::Runtime, ping, ponged));
+    let line = join(player).await??;
+    remote::join(echo)?;
+    Ok(line)
+}
+
+/// One more runtime, on a thread of its own, with one task.
+fn elsewhere(
+    body: impl Future<Output = io::Result<()>> + Send + 'static,
+) -> thread::JoinHandle<io::Result<()>> {
+    thread::spawn(|| {
+        runtime()?.block_on(async {
+            bystanders().await?;
+            join(spawn(body)).await?
+        })
+    })
 }
 
 async fn sleepers(n: usize) -> io::Result<Line> {

@@ -40,6 +40,15 @@ impl Line {
         }
     }
 
+    /// Nanoseconds for each of `n` times something was done that must have been `counted` as often.
+    pub(crate) fn counted(n: usize, time: Duration, counted: usize) -> io::Result<Self> {
+        if counted == n {
+            Ok(Self::each(n, time, n))
+        } else {
+            Err(io::Error::other(format!("{counted} were counted, not {n}")))
+        }
+    }
+
     /// A whole duration.
     pub(crate) fn seconds(n: usize, time: Duration) -> Self {
         Self {
