@@ -7,7 +7,7 @@ use std::io;
 use std::time::Instant;
 
 use ::greenroom::net::TcpListener;
-use ::greenroom::sync::bounded;
+use ::greenroom::sync::{Mutex, Semaphore, bounded};
 use ::greenroom::{Config, JoinHandle, Runtime, sleep, spawn, yield_now};
 
 use crate::workload::{
@@ -24,6 +24,8 @@ pub(crate) fn measure(name: &str, n: usize) -> Answer {
         "pingpong" => ping_pong,
         "stream" => stream,
         "ring" => ring,
+        "lock" => lock,
+        "acquire" => acquire,
         "sleepers" => sleepers,
         "timers" => timers,
         "timers-warm" => timers_warm,
@@ -197,6 +199,31 @@ fn ring(n: usize) -> io::Result<Line> {
         join(task)?;
     }
     token.line()
+}
+
+/// One task, nobody else at the mutex.
+fn lock(n: usize) -> io::Result<Line> {
+    let mutex = Mutex::new(0);
+    let begin = Instant::now();
+    for _ in 0..n {
+        let mut counted = black_box(&mutex).lock();
+        *counted += 1;
+        black_box(&mutex);
+    }
+    Line::counted(n, begin.elapsed(), mutex.into_inner())
+}
+
+/// One task, nobody else at the semaphore.
+fn acquire(n: usize) -> io::Result<Line> {
+    let semaphore = Semaphore::new(1);
+    let mut acquired = 0;
+    let begin = Instant::now();
+    for _ in 0..n {
+        let _permit = black_box(&semaphore).acquire();
+        acquired += 1;
+        black_box(&semaphore);
+    }
+    Line::counted(n, begin.elapsed(), acquired)
 }
 
 fn sleepers(n: usize) -> io::Result<Line> {
