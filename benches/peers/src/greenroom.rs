@@ -4,12 +4,15 @@
 
 use std::hint::black_box;
 use std::io;
+use std::thread;
 use std::time::Instant;
 
 use ::greenroom::net::TcpListener;
+use ::greenroom::sync::remote::{self, Receiver, Sender};
 use ::greenroom::sync::{Mutex, Semaphore, bounded};
 use ::greenroom::{Config, JoinHandle, Runtime, sleep, spawn, yield_now};
 
+use crate::remote::{Crossing, Side, join as join_thread};
 use crate::workload::{
     BURST, HOUR, Laps, Line, RING, STACK, STREAM, Sleepers, Token, rounds, spread,
 };
@@ -26,6 +29,13 @@ pub(crate) fn measure(name: &str, n: usize) -> Answer {
         "ring" => ring,
         "lock" => lock,
         "acquire" => acquire,
+        "remote-in" => |n| remote_in(n, remote::bounded(STREAM)),
+        "remote-out" => |n| remote_out(n, remote::bounded(STREAM)),
+        "remote-two" => |n| remote_two(n, remote::bounded(STREAM)),
+        "remote-in-unbounded" => |n| remote_in(n, remote::unbounded()),
+        "remote-out-unbounded" => |n| remote_out(n, remote::unbounded()),
+        "remote-two-unbounded" => |n| remote_two(n, remote::unbounded()),
+        "remote-pingpong" => remote_ping_pong,
         "sleepers" => sleepers,
         "timers" => timers,
         "timers-warm" => timers_warm,
@@ -224,6 +234,73 @@ fn acquire(n: usize) -> io::Result<Line> {
         black_box(&semaphore);
     }
     Line::counted(n, begin.elapsed(), acquired)
+}
+
+/// From a plain thread to a task.
+fn remote_in(n: usize, channel: (Sender<u64>, Receiver<u64>)) -> io::Result<Line> {
+    let (sender, receiver) = channel;
+    let crossing = Crossing::leaked(n)?;
+    bystanders()?;
+    let send = move |i| sender.send(i).is_ok();
+    let source = thread::spawn(move || crossing.send_all(Side::Other, send));
+    let recv = move || receiver.recv().ok();
+    let sink = spawn(move || crossing.receive_all(Side::Runtime, recv));
+    let line = join(sink)??;
+    join_thread(source)?;
+    Ok(line)
+}
+
+/// From a task to a plain thread.
+fn remote_out(n: usize, channel: (Sender<u64>, Receiver<u64>)) -> io::Result<Line> {
+    let (sender, receiver) = channel;
+    let crossing = Crossing::leaked(n)?;
+    bystanders()?;
+    let recv = move || receiver.recv().ok();
+    let sink = thread::spawn(move || crossing.receive_all(Side::Other, recv));
+    let send = move |i| sender.send(i).is_ok();
+    join(spawn(move || crossing.send_all(Side::Runtime, send)))??;
+    join_thread(sink)
+}
+
+/// From a task of another runtime, on another thread, to a task of this one.
+fn remote_two(n: usize, channel: (Sender<u64>, Receiver<u64>)) -> io::Result<Line> {
+    let (sender, receiver) = channel;
+    let crossing = Crossing::leaked(n)?;
+    bystanders()?;
+    let send = move |i| sender.send(i).is_ok();
+    let source = elsewhere(move || crossing.send_all(Side::Other, send));
+    let recv = move || receiver.recv().ok();
+    let sink = spawn(move || crossing.receive_all(Side::Runtime, recv));
+    let line = join(sink)??;
+    join_thread(source)?;
+    Ok(line)
+}
+
+/// A task of another runtime, on another thread, and a task of this one.
+fn remote_ping_pong(n: usize) -> io::Result<Line> {
+    let (ping, pinged) = remote::bounded(1);
+    let (pong, ponged) = remote::bounded(1);
+    let crossing = Crossing::leaked(n)?;
+    bystanders()?;
+    let send = move |i| pong.send(i).is_ok();
+    let echo = elsewhere(move || crossing.echo(Side::Other, send, || pinged.recv().ok()));
+    let send = move |i| ping.send(i).is_ok();
+    let player = spawn(move || crossing.play(Side::Runtime, send, || ponged.recv().ok()));
+    let line = join(player)??;
+    join_thread(echo)?;
+    Ok(line)
+}
+
+/// One more runtime, on a thread of its own, with one task.
+fn elsewhere(
+    body: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> thread::JoinHandle<io::Result<()>> {
+    thread::spawn(|| {
+        runtime().run(|| {
+            bystanders()?;
+            join(spawn(body))?
+        })
+    })
 }
 
 fn sleepers(n: usize) -> io::Result<Line> {
