@@ -75,6 +75,9 @@ struct State {
     messages: Vec<Message>,
     /// Whether the loop is in a wait that only `rouse` ends.
     asleep: bool,
+    /// Whether something has changed since the loop last looked, or was told not to
+    /// sleep: also where there is no message, as when the last outsider has gone.
+    changed: bool,
     /// Whether the runtime is gone.
     closed: bool,
 }
@@ -120,6 +123,7 @@ impl<R: Rouse> Inbox<R> {
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
         let result = change(&mut state);
+        state.changed = true;
         let asleep = std::mem::take(&mut state.asleep);
         drop(state);
         // Also where nothing was left: the rousing itself is to be looked at.
@@ -140,14 +144,16 @@ impl<R: Rouse> Inbox<R> {
         self.filled.store(false, Ordering::Release);
         let mut state = self.state.lock();
         state.asleep = false;
+        state.changed = false;
         std::mem::swap(&mut state.messages, arrived);
     }
 
-    /// Announces that the loop is about to sleep. `false` if there is a message:
-    /// then it must not.
+    /// Announces that the loop is about to sleep. `false` if there is a message, or the
+    /// last outsider may have gone since the loop looked: then it must not.
     pub(super) fn fall_asleep(&self) -> bool {
         let mut state = self.state.lock();
-        state.asleep = state.messages.is_empty();
+        let changed = std::mem::take(&mut state.changed);
+        state.asleep = !changed && state.messages.is_empty();
         state.asleep
     }
 
