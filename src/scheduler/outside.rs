@@ -118,6 +118,22 @@ impl Caller {
         Ok(Address(Whose::Task(inbox, task.slot.index(), task.id)))
     }
 
+    /// How to wake it, if it may wait for sure: then it may line up without asking
+    /// before. Runs no code of anybody, so it may be called under a lock.
+    pub(crate) fn address_at_once(self) -> Option<Address> {
+        let Some(task) = self.0 else {
+            return Some(Address(Whose::Thread(threads::current())));
+        };
+        let is_free =
+            !std::thread::panicking() && !task.cancel.pending() && !task.cancel.must_not_switch();
+        let inbox = is_free.then(|| task.core().inbox.get()).flatten()?;
+        Some(Address(Whose::Task(
+            Arc::clone(inbox),
+            task.slot.index(),
+            task.id,
+        )))
+    }
+
     /// Waits until `ready` gives something. It is asked whenever the address was
     /// woken, and before that once.
     ///

@@ -1,8 +1,8 @@
 //! The channel both ends share: its state under a lock, and the calls that wait.
 //!
 //! ```text
-//!   the call:   under the lock:  its turn now?  no
-//!               may it wait?     unwinds here if it was cancelled: nothing is in line yet
+//!   the call:   under the lock:  its turn now?  no: lines up, if it may wait for sure
+//!               else asks        unwinds here if it was cancelled: nothing is in line yet
 //!               under the lock:  its turn now?  no: lines up
 //!               sleeps           until somebody served it, or it gives up
 //!   the other:  under the lock:  gives or takes, and takes the address out
@@ -23,6 +23,8 @@ use crate::scheduler::park::Patience;
 use crate::sync::error::{TryRecvError, TrySendError};
 use crate::sys::threads::Lock;
 
+/// At the beginning of a cache line: see [`State`].
+#[repr(align(64))]
 pub(super) struct Channel<T> {
     state: Lock<State<T>>,
 }
@@ -42,6 +44,21 @@ impl From<Stopped> for Refused {
             Stopped::Cancelled => Self::Cancelled,
             Stopped::Late => Self::Late,
         }
+    }
+}
+
+/// What a call that may wait has come to.
+enum Attempt<R> {
+    Done(R),
+    InLine(usize),
+}
+
+fn wish(reason: WaitReason, limit: Option<Duration>) -> Wish {
+    Wish {
+        reason,
+        patience: Patience::Fails,
+        limit,
+        stands_still: false,
     }
 }
 
@@ -104,16 +121,31 @@ impl<T> Channel<T> {
     pub(super) fn send(&self, value: T, limit: Option<Duration>) -> Result<(), (Refused, T)> {
         let caller = Caller::here();
         caller.spend();
-        match self.try_send(value) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Disconnected(value)) => Err((Refused::Disconnected, value)),
-            Err(TrySendError::Full(value)) => self.wait_to_send(caller, value, limit),
+        match self.change(|state, wakes| {
+            let full = match state.offer(value, wakes) {
+                Err(TrySendError::Full(value)) => value,
+                done => return Attempt::Done(done),
+            };
+            match caller.address_at_once() {
+                Some(address) => Attempt::InLine(state.line_up_to_send(full, address, wakes)),
+                None => Attempt::Done(Err(TrySendError::Full(full))),
+            }
+        }) {
+            Attempt::Done(Ok(())) => Ok(()),
+            Attempt::Done(Err(TrySendError::Disconnected(value))) => {
+                Err((Refused::Disconnected, value))
+            }
+            Attempt::Done(Err(TrySendError::Full(value))) => {
+                self.line_up_to_send(caller, value, limit)
+            }
+            Attempt::InLine(place) => self.wait_to_send(caller, place, limit),
         }
     }
 
+    /// Where it has to be asked first whether the call may wait.
     #[cold]
     #[inline(never)]
-    fn wait_to_send(
+    fn line_up_to_send(
         &self,
         caller: Caller,
         value: T,
@@ -125,17 +157,34 @@ impl<T> Channel<T> {
         let Ok(address) = caller.address() else {
             return Err((Refused::WouldBlock, value));
         };
-        let joined = self.change(|state, wakes| match state.offer(value, wakes) {
-            Err(TrySendError::Full(value)) => Ok(state.line_up_to_send(value, address, wakes)),
-            Ok(()) => Err(Ok(())),
-            Err(TrySendError::Disconnected(value)) => Err(Err((Refused::Disconnected, value))),
+        let attempt = self.change(|state, wakes| match state.offer(value, wakes) {
+            Err(TrySendError::Full(value)) => {
+                Attempt::InLine(state.line_up_to_send(value, address, wakes))
+            }
+            Err(TrySendError::Disconnected(value)) => Attempt::Done(Err(value)),
+            Ok(()) => Attempt::Done(Ok(())),
         });
-        let place = match joined {
-            Ok(place) => place,
-            Err(done) => return done,
-        };
+        match attempt {
+            Attempt::InLine(place) => self.wait_to_send(caller, place, limit),
+            Attempt::Done(done) => done.map_err(|value| (Refused::Disconnected, value)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_to_send(
+        &self,
+        caller: Caller,
+        place: usize,
+        limit: Option<Duration>,
+    ) -> Result<(), (Refused, T)> {
         let waiting = self.waiting(End::Sending, place);
+        // Whoever serves it wakes it: there is no need to look before that.
+        let just_here = Cell::new(true);
         let ready = || {
+            if just_here.take() {
+                return None;
+            }
             let done = self.change(|state, _| state.sent(place));
             done.inspect(|_| waiting.place.set(None))
         };
@@ -151,13 +200,7 @@ impl<T> Channel<T> {
             waiting.place.set(None);
             done
         };
-        let wish = Wish {
-            reason: WaitReason::RemoteSend,
-            patience: Patience::Fails,
-            limit,
-            stands_still: false,
-        };
-        match caller.wait(wish, ready, leave) {
+        match caller.wait(wish(WaitReason::RemoteSend, limit), ready, leave) {
             Ok(result) => result.map_err(|value| (Refused::Disconnected, value)),
             Err(stopped) => match returned.take() {
                 Some(value) => Err((stopped.into(), value)),
@@ -171,29 +214,52 @@ impl<T> Channel<T> {
     pub(super) fn recv(&self, limit: Option<Duration>) -> Result<T, Refused> {
         let caller = Caller::here();
         caller.spend();
-        match self.try_recv() {
-            Ok(value) => Ok(value),
-            Err(TryRecvError::Disconnected) => Err(Refused::Disconnected),
-            Err(TryRecvError::Empty) => self.wait_to_receive(caller, limit),
+        match self.change(|state, wakes| match state.take(wakes) {
+            Err(TryRecvError::Empty) => match caller.address_at_once() {
+                Some(address) => Attempt::InLine(state.line_up_to_receive(address)),
+                None => Attempt::Done(Err(TryRecvError::Empty)),
+            },
+            done => Attempt::Done(done),
+        }) {
+            Attempt::Done(Ok(value)) => Ok(value),
+            Attempt::Done(Err(TryRecvError::Disconnected)) => Err(Refused::Disconnected),
+            Attempt::Done(Err(TryRecvError::Empty)) => self.line_up_to_receive(caller, limit),
+            Attempt::InLine(place) => self.wait_to_receive(caller, place, limit),
+        }
+    }
+
+    /// Where it has to be asked first whether the call may wait.
+    #[cold]
+    #[inline(never)]
+    fn line_up_to_receive(&self, caller: Caller, limit: Option<Duration>) -> Result<T, Refused> {
+        caller.may_wait(Patience::Fails)?;
+        let address = caller.address().map_err(|_| Refused::WouldBlock)?;
+        let attempt = self.change(|state, wakes| match state.take(wakes) {
+            Err(TryRecvError::Empty) => Attempt::InLine(state.line_up_to_receive(address)),
+            Err(TryRecvError::Disconnected) => Attempt::Done(Err(Refused::Disconnected)),
+            Ok(value) => Attempt::Done(Ok(value)),
+        });
+        match attempt {
+            Attempt::InLine(place) => self.wait_to_receive(caller, place, limit),
+            Attempt::Done(done) => done,
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn wait_to_receive(&self, caller: Caller, limit: Option<Duration>) -> Result<T, Refused> {
-        caller.may_wait(Patience::Fails)?;
-        let address = caller.address().map_err(|_| Refused::WouldBlock)?;
-        let joined = self.change(|state, wakes| match state.take(wakes) {
-            Err(TryRecvError::Empty) => Ok(state.line_up_to_receive(address)),
-            Ok(value) => Err(Ok(value)),
-            Err(TryRecvError::Disconnected) => Err(Err(Refused::Disconnected)),
-        });
-        let place = match joined {
-            Ok(place) => place,
-            Err(done) => return done,
-        };
+    fn wait_to_receive(
+        &self,
+        caller: Caller,
+        place: usize,
+        limit: Option<Duration>,
+    ) -> Result<T, Refused> {
         let waiting = self.waiting(End::Receiving, place);
+        // Whoever serves it wakes it: there is no need to look before that.
+        let just_here = Cell::new(true);
         let ready = || {
+            if just_here.take() {
+                return None;
+            }
             let done = self.change(|state, wakes| state.received(place, wakes));
             done.inspect(|_| waiting.place.set(None))
         };
@@ -208,14 +274,8 @@ impl<T> Channel<T> {
             waiting.place.set(None);
             done
         };
-        let wish = Wish {
-            reason: WaitReason::RemoteReceive,
-            patience: Patience::Fails,
-            limit,
-            stands_still: false,
-        };
         caller
-            .wait(wish, ready, leave)?
+            .wait(wish(WaitReason::RemoteReceive, limit), ready, leave)?
             .ok_or(Refused::Disconnected)
     }
 

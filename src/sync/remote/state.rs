@@ -77,19 +77,33 @@ enum Role {
 }
 
 /// See the file.
+///
+/// What a call looks at that need not wait comes first: with the lock before it, it
+/// fills one cache line, and one is what goes back and forth between two threads.
+#[repr(C)]
 pub(super) struct State<T> {
     buffer: VecDeque<T>,
     /// `usize::MAX` is unbounded.
     capacity: usize,
-    sending: Line<Giver<T>>,
-    receiving: Line<Taker<T>>,
     /// How many arms are nudged.
-    kept: usize,
-    /// How many senders in line have a value in hand.
-    offered: usize,
+    kept: u32,
+    /// How many senders in line have a value in hand: all, until they are turned away.
+    offered: u32,
+    /// How many stand in line to receive.
+    waiting: u32,
+    /// Whether a send fails.
+    refuses: bool,
+    /// Whether nothing more will come.
+    ended: bool,
     senders: usize,
     receivers: usize,
-    closed: bool,
+    sending: Line<Giver<T>>,
+    receiving: Line<Taker<T>>,
+}
+
+/// A number of those who wait, who each take more than one byte of memory.
+fn wide(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 impl<T> State<T> {
@@ -98,13 +112,15 @@ impl<T> State<T> {
         Self {
             buffer: VecDeque::new(),
             capacity,
-            sending: Line::new(),
-            receiving: Line::new(),
             kept: 0,
             offered: 0,
+            waiting: 0,
+            refuses: false,
+            ended: false,
             senders: 1,
             receivers: 1,
-            closed: false,
+            sending: Line::new(),
+            receiving: Line::new(),
         }
     }
 
@@ -126,40 +142,58 @@ impl<T> State<T> {
 
     /// Whether no value can be sent any more.
     pub(super) fn is_closed(&self) -> bool {
-        self.refuses() || self.senders == 0
-    }
-
-    /// Whether a send fails.
-    fn refuses(&self) -> bool {
-        self.closed || self.receivers == 0
+        self.ended
     }
 
     /// How many values could be taken.
+    #[inline]
     fn there(&self) -> usize {
-        self.buffer.len() + self.offered
+        self.buffer.len() + wide(self.offered)
+    }
+
+    /// Whether there is more to take than is kept for arms.
+    #[inline]
+    fn has_more(&self) -> bool {
+        self.there() > wide(self.kept)
     }
 
     /// Whether nothing is there, and nothing will come.
     fn is_over(&self) -> bool {
-        self.is_closed() && self.there() == 0
+        self.ended && self.there() == 0
     }
 
     /// Sends without waiting.
     #[inline]
     pub(super) fn offer(&mut self, value: T, wakes: &mut Wakes) -> Result<(), TrySendError<T>> {
-        if self.refuses() {
+        if self.refuses {
             return Err(TrySendError::Disconnected(value));
         }
-        if !self.sending.is_empty() {
+        if self.waiting > 0 {
+            return self.offer_to_those_who_wait(value, wakes);
+        }
+        // Nobody barges past those who wait to send.
+        if self.offered > 0 || self.buffer.len() >= self.capacity {
             return Err(TrySendError::Full(value));
         }
-        let goes_on = self.there() >= self.kept
+        self.buffer.push_back(value);
+        Ok(())
+    }
+
+    fn offer_to_those_who_wait(
+        &mut self,
+        value: T,
+        wakes: &mut Wakes,
+    ) -> Result<(), TrySendError<T>> {
+        if self.offered > 0 {
+            return Err(TrySendError::Full(value));
+        }
+        let goes_on = self.there() >= wide(self.kept)
             && self
                 .receiving
                 .first()
                 .is_some_and(|taker| taker.role == Role::Call);
         if goes_on && self.buffer.is_empty() {
-            if let Some(taker) = self.receiving.call() {
+            if let Some(taker) = self.call_receiver() {
                 taker.hand = Some(value);
                 wakes.add(taker.address.take());
             }
@@ -174,10 +208,35 @@ impl<T> State<T> {
         Err(TrySendError::Full(value))
     }
 
+    fn call_receiver(&mut self) -> Option<&mut Taker<T>> {
+        let taker = self.receiving.call();
+        self.waiting -= u32::from(taker.is_some());
+        taker
+    }
+
+    fn line_up(&mut self, role: Role, address: Address) -> usize {
+        self.waiting += 1;
+        self.receiving.join(Taker {
+            hand: None,
+            role,
+            address: Some(address),
+        })
+    }
+
+    fn stand_again(&mut self, place: usize) {
+        self.waiting += 1;
+        self.receiving.rejoin(place);
+    }
+
+    fn leave_line(&mut self, place: usize) -> Option<Taker<T>> {
+        self.waiting -= u32::from(self.receiving.stands(place));
+        self.receiving.leave(place)
+    }
+
     /// Takes what nobody else is to have.
     #[inline]
     pub(super) fn take(&mut self, wakes: &mut Wakes) -> Result<T, TryRecvError> {
-        if self.there() > self.kept {
+        if self.has_more() {
             if let Some(value) = self.next(wakes) {
                 return Ok(value);
             }
@@ -216,28 +275,35 @@ impl<T> State<T> {
     }
 
     /// Keeps the rule of this file.
+    #[inline]
     fn serve(&mut self, wakes: &mut Wakes) {
-        while self.there() > self.kept {
+        if self.waiting > 0 {
+            self.serve_those_who_wait(wakes);
+        }
+    }
+
+    fn serve_those_who_wait(&mut self, wakes: &mut Wakes) {
+        while self.has_more() {
             match self.receiving.first().map(|taker| taker.role) {
                 None => return,
                 Some(Role::Call) => {
                     let value = self.next(wakes);
-                    if let Some(taker) = self.receiving.call() {
+                    if let Some(taker) = self.call_receiver() {
                         taker.hand = value;
                         wakes.add(taker.address.take());
                     }
                 }
                 Some(Role::Arm | Role::Nudged) => {
-                    if let Some(taker) = self.receiving.call() {
+                    self.kept += 1;
+                    if let Some(taker) = self.call_receiver() {
                         taker.role = Role::Nudged;
-                        self.kept += 1;
                         wakes.add(taker.address.clone());
                     }
                 }
             }
         }
         if self.is_over() {
-            while let Some(taker) = self.receiving.call() {
+            while let Some(taker) = self.call_receiver() {
                 // They may have to wait on: a value may be put back.
                 wakes.add(taker.address.clone());
             }
@@ -281,11 +347,7 @@ impl<T> State<T> {
 
     /// Lines up to receive, after a [`take`](Self::take) that found nothing: a call.
     pub(super) fn line_up_to_receive(&mut self, address: Address) -> usize {
-        self.receiving.join(Taker {
-            hand: None,
-            role: Role::Call,
-            address: Some(address),
-        })
+        self.line_up(Role::Call, address)
     }
 
     /// What has become of a call that waits to receive, if anything; `None` inside is
@@ -297,18 +359,18 @@ impl<T> State<T> {
         }
         if self.receiving.get(place)?.hand.is_none() && !self.is_over() {
             // It was called because of the end, and then a value was put back.
-            self.receiving.rejoin(place);
+            self.stand_again(place);
             self.serve(wakes);
             if self.receiving.stands(place) {
                 return None;
             }
         }
-        Some(self.receiving.leave(place)?.hand)
+        Some(self.leave_line(place)?.hand)
     }
 
     /// Ends a wait to receive. What it was given nobody has seen: the others get it.
     pub(super) fn give_up_receiving(&mut self, place: usize, wakes: &mut Wakes) {
-        let given = self.receiving.leave(place).and_then(|taker| taker.hand);
+        let given = self.leave_line(place).and_then(|taker| taker.hand);
         if let Some(value) = given {
             self.put_back(value, wakes);
         }
@@ -322,11 +384,7 @@ impl<T> State<T> {
 
     /// Lines up as an arm of a `select!`. Whether it is to try at once.
     pub(super) fn enter(&mut self, address: Address) -> (usize, bool) {
-        let place = self.receiving.join(Taker {
-            hand: None,
-            role: Role::Arm,
-            address: Some(address),
-        });
+        let place = self.line_up(Role::Arm, address);
         // Nobody else can be the one who is served, and this one is awake.
         let mut itself = Wakes::default();
         self.serve(&mut itself);
@@ -347,7 +405,7 @@ impl<T> State<T> {
         if !self.receiving.stands(place) {
             // The sender it was nudged for is gone; or it was called because of the end,
             // and then a value was put back. It stands where it stood.
-            self.receiving.rejoin(place);
+            self.stand_again(place);
             self.serve(wakes);
         }
         Err(TryRecvError::Empty)
@@ -356,7 +414,7 @@ impl<T> State<T> {
     /// An arm gives up its place.
     pub(super) fn leave(&mut self, place: usize, wakes: &mut Wakes) {
         let _was_nudged = self.stop_keeping(place);
-        let _nothing = self.receiving.leave(place);
+        let _nothing = self.leave_line(place);
         self.serve(wakes);
     }
 
@@ -365,7 +423,7 @@ impl<T> State<T> {
         let taker = self.receiving.get(place);
         let nudged =
             taker.is_some_and(|taker| mem::replace(&mut taker.role, Role::Arm) == Role::Nudged);
-        self.kept -= usize::from(nudged);
+        self.kept -= u32::from(nudged);
         nudged
     }
 
@@ -379,7 +437,10 @@ impl<T> State<T> {
 
     pub(super) fn remove_sender(&mut self, wakes: &mut Wakes) {
         self.senders -= 1;
-        self.serve(wakes);
+        if self.senders == 0 {
+            self.ended = true;
+            self.serve(wakes);
+        }
     }
 
     /// What nobody can receive any more comes out.
@@ -395,13 +456,14 @@ impl<T> State<T> {
 
     /// No more values go in.
     pub(super) fn close(&mut self, wakes: &mut Wakes) {
-        self.closed = true;
         self.turn_senders_away(wakes);
         self.serve(wakes);
     }
 
     /// Senders in line go, with what they have in hand.
     fn turn_senders_away(&mut self, wakes: &mut Wakes) {
+        self.refuses = true;
+        self.ended = true;
         self.offered = 0;
         while let Some(giver) = self.sending.call() {
             wakes.add(giver.address.take());
