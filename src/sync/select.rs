@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::ptr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use super::channel::{Buffer, Channel, Line, Receiver, Sender};
 use super::error::{RecvError, SendError, TryRecvError, TrySendError};
@@ -182,7 +181,7 @@ macro_rules! through_for_senders {
     )*};
 }
 
-through! { &R &mut R Rc<R> Arc<R> Box<R> }
+through! { &R &mut R Rc<R> Box<R> }
 through_for_senders! { &S &mut S Rc<S> Box<S> }
 
 /// The receiver of an arm `recv(receiver)`, however many references lead there.

@@ -11,7 +11,7 @@ use std::fmt;
 
 #[cfg(not(all(loom, test)))]
 mod shown {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
     pub(crate) use std::sync::{Mutex, MutexGuard};
     pub(crate) use std::thread::{Thread, current, park, park_timeout};
 
@@ -34,7 +34,7 @@ mod shown {
     use std::sync::Arc;
 
     use loom::sync::Condvar;
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
     pub(crate) use loom::sync::{Mutex, MutexGuard};
 
     loom::thread_local! {
@@ -98,7 +98,7 @@ mod shown {
 }
 
 pub(crate) use shown::{
-    AtomicBool, AtomicUsize, Ordering, Thread, current, park, park_timeout, spawn,
+    AtomicBool, AtomicUsize, Ordering, Thread, current, fence, park, park_timeout, spawn,
 };
 
 /// A lock that does not poison: nothing that can panic is done under it.

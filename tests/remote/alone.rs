@@ -9,16 +9,18 @@ use greenroom::sync::{
     RecvError, RecvTimeoutError, SendError, SendTimeoutError, TryRecvError, TrySendError,
 };
 
-fn crosses<T: Send + Sync>(_: &T) {}
+fn crosses<T: Send>(_: &T) {}
+
+fn is_shared<T: Send + Sync>(_: &T) {}
 
 #[test]
 fn both_ends_cross_threads() {
     // `Cell` is Send and not Sync: that is enough.
     let (send, receive) = bounded::<std::cell::Cell<u8>>(1);
-    crosses(&send);
+    is_shared(&send);
     crosses(&receive);
     let (send, receive) = oneshot::<std::cell::Cell<u8>>();
-    crosses(&send);
+    is_shared(&send);
     crosses(&receive);
 }
 
@@ -202,4 +204,67 @@ fn debug_says_how_full_it_is() {
     let text = "{ len: 1, capacity: Some(3) }";
     assert_eq!(format!("{send:?}"), format!("Sender {text}"));
     assert_eq!(format!("{receive:?}"), format!("Receiver {text}"));
+}
+
+/// The one receiver takes what is there at once; nobody can tell.
+#[test]
+fn what_a_receiver_has_set_aside_counts() {
+    let (send, receive) = bounded(4);
+    (0..4).for_each(|n| send.try_send(n).unwrap());
+    assert_eq!(receive.recv(), Ok(0));
+    for n in 4..50 {
+        assert_eq!((send.len(), receive.len()), (3, 3));
+        assert_eq!(send.try_send(n), Ok(()), "there is room");
+        assert_eq!(send.try_send(99), Err(TrySendError::Full(99)));
+        assert_eq!((send.len(), receive.len()), (4, 4));
+        assert_eq!(receive.try_recv(), Ok(n - 3));
+    }
+    // A clone has its part of it, in order.
+    let second = receive.clone();
+    assert_eq!((send.len(), second.len()), (3, 3));
+    assert_eq!(second.try_recv(), Ok(47));
+    assert_eq!(receive.try_recv(), Ok(48));
+    drop(receive);
+    send.close();
+    assert_eq!(second.len(), 1);
+    assert_eq!(second.into_iter().collect::<Vec<_>>(), [49]);
+}
+
+#[test]
+fn what_a_receiver_has_set_aside_goes_with_it() {
+    let counted = Arc::new(());
+    for capacity in [8, usize::MAX] {
+        let (send, receive) = bounded(capacity);
+        for _ in 0..8 {
+            send.try_send(Arc::clone(&counted)).unwrap();
+        }
+        receive.recv().unwrap();
+        send.try_send(Arc::clone(&counted)).unwrap();
+        assert_eq!(Arc::strong_count(&counted), 9);
+        drop(receive);
+        assert_eq!((send.len(), Arc::strong_count(&counted)), (0, 1));
+    }
+}
+
+/// A sender that waits for room gets it with the first value that is taken.
+#[test]
+fn room_is_made_one_by_one() {
+    let (send, receive) = bounded(3);
+    (0..3).for_each(|n| send.try_send(n).unwrap());
+    assert_eq!(receive.recv(), Ok(0));
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let sender = std::thread::spawn(move || {
+        for n in 3..100 {
+            send.send(n).unwrap();
+            ready.send(()).unwrap();
+        }
+    });
+    for n in 1..100 {
+        // It has sent up to here: for `receive` holds two more at most.
+        if n < 97 {
+            is_ready.recv().unwrap();
+        }
+        assert_eq!(receive.recv(), Ok(n));
+    }
+    sender.join().unwrap();
 }

@@ -1,6 +1,6 @@
 //! `recv(receiver)` in a `select!`, with receivers of channels between threads.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
@@ -73,8 +73,8 @@ fn a_value_from_a_thread() {
 fn through_pointers() {
     let (send, receive) = bounded(8);
     (0..8).for_each(|n| send.send(n).unwrap());
-    let receive = Arc::new(receive);
-    let boxed = Box::new(Arc::clone(&receive));
+    let receive = Rc::new(receive);
+    let boxed = Box::new(Rc::clone(&receive));
     let mut got = Vec::new();
     for _ in 0..2 {
         select! { recv(receive) -> value => got.push(value.unwrap()), default => panic!() }

@@ -381,3 +381,36 @@ fn awaited() {
         assert_eq!(none, Some(Err(RecvError::Disconnected)));
     });
 }
+
+/// Where several tasks use one receiver, nobody is passed over.
+#[test]
+fn one_receiver_shared_by_tasks() {
+    on_virtual(|| {
+        let (send, receive) = remote::unbounded();
+        let receive = std::rc::Rc::new(receive);
+        let waiting: Vec<_> = (0..3)
+            .map(|_| {
+                let receive = std::rc::Rc::clone(&receive);
+                spawn(move || receive.recv())
+            })
+            .collect();
+        settle();
+        (0..10).for_each(|n| send.send(n).unwrap());
+        let got: Vec<_> = receive.iter().take(5).collect();
+        assert_eq!(got, [3, 4, 5, 6, 7]);
+        for (n, task) in waiting.into_iter().enumerate() {
+            assert_eq!(task.join().unwrap(), Ok(n));
+        }
+        let arm = spawn({
+            let receive = std::rc::Rc::clone(&receive);
+            move || {
+                greenroom::select! {
+                    recv(receive) -> value => value,
+                    after(SECOND) => panic!("late"),
+                }
+            }
+        });
+        assert_eq!(arm.join().unwrap(), Ok(8));
+        assert_eq!(receive.try_recv(), Ok(9));
+    });
+}

@@ -18,15 +18,17 @@ use std::time::Duration;
 
 use super::state::{State, Wakes};
 use crate::scheduler::WaitReason;
-use crate::scheduler::outside::{Caller, Stopped, Wish};
+use crate::scheduler::outside::{Address, Caller, Stopped, Wish};
 use crate::scheduler::park::Patience;
-use crate::sync::error::{TryRecvError, TrySendError};
-use crate::sys::threads::Lock;
+use crate::sync::error::TrySendError;
+use crate::sys::threads::{AtomicBool, AtomicUsize, Lock, Ordering, fence};
 
 /// At the beginning of a cache line: see [`State`].
 #[repr(align(64))]
 pub(super) struct Channel<T> {
     state: Lock<State<T>>,
+    pub(super) shelf: Shelf,
+    capacity: usize,
 }
 
 /// Why a value was not sent.
@@ -48,12 +50,12 @@ impl From<Stopped> for Refused {
 }
 
 /// What a call that may wait has come to.
-enum Attempt<R> {
+pub(super) enum Attempt<R> {
     Done(R),
     InLine(usize),
 }
 
-fn wish(reason: WaitReason, limit: Option<Duration>) -> Wish {
+pub(super) fn wish(reason: WaitReason, limit: Option<Duration>) -> Wish {
     Wish {
         reason,
         patience: Patience::Fails,
@@ -62,17 +64,9 @@ fn wish(reason: WaitReason, limit: Option<Duration>) -> Wish {
     }
 }
 
-/// At which end a call waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Sending,
-    Receiving,
-}
-
-/// The place of a call in its line. Whatever unwinds, it is given up.
+/// The place of a call in the line of senders. Whatever unwinds, it is given up.
 struct Waiting<'a, T> {
     channel: &'a Channel<T>,
-    end: End,
     place: Cell<Option<usize>>,
 }
 
@@ -80,8 +74,61 @@ impl<T> Drop for Waiting<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if let Some(place) = self.place.take() {
-            self.channel.forsake(self.end, place);
+            let unsent = self.channel.change(|state, _| state.give_up_sending(place));
+            drop(unsent);
         }
+    }
+}
+
+/// What the one receiver of a channel and its senders tell each other without the lock.
+///
+/// ```text
+///   receiver:  took one from its stash:  count   fence   is it watched?  yes: makes room
+///   sender:    found no room, in line:   watched fence   count           less: makes room
+/// ```
+///
+/// Each says its own before it looks at the other's, so one of them sees that there is
+/// room.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(super) struct Shelf {
+    count: AtomicUsize,
+    watched: AtomicBool,
+}
+
+impl Shelf {
+    /// How many values lie in the stash.
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// For senders in line, under the lock.
+    fn watch(&self) -> usize {
+        self.watched.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        self.count()
+    }
+
+    /// For the receiver, under the lock.
+    pub(super) fn note(&self, count: usize, watched: bool) {
+        if self.count.load(Ordering::Relaxed) != count {
+            self.count.store(count, Ordering::Release);
+        }
+        if self.watched.load(Ordering::Relaxed) != watched {
+            self.watched.store(watched, Ordering::Relaxed);
+        }
+    }
+
+    /// For the receiver, which has taken one of the stash without the lock. Whether it
+    /// has to make room.
+    #[inline(always)]
+    pub(super) fn take_one(&self, left: usize, is_bounded: bool) -> bool {
+        self.count.store(left, Ordering::Release);
+        if !is_bounded {
+            return false;
+        }
+        fence(Ordering::SeqCst);
+        self.watched.load(Ordering::Relaxed)
     }
 }
 
@@ -89,6 +136,11 @@ impl<T> Channel<T> {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             state: Lock::new(State::new(capacity)),
+            shelf: Shelf {
+                count: AtomicUsize::new(0),
+                watched: AtomicBool::new(false),
+            },
+            capacity,
         }
     }
 
@@ -106,14 +158,55 @@ impl<T> Channel<T> {
         result
     }
 
-    #[inline(always)]
-    pub(super) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        self.change(|state, wakes| state.offer(value, wakes))
+    /// How many values are on their way.
+    pub(super) fn len(&self) -> usize {
+        self.look(|state| state.len() + self.shelf.count())
+    }
+
+    pub(super) fn capacity(&self) -> Option<usize> {
+        Some(self.capacity).filter(|_| self.is_bounded())
     }
 
     #[inline(always)]
-    pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.change(State::take)
+    pub(super) fn is_bounded(&self) -> bool {
+        self.capacity != usize::MAX
+    }
+
+    #[inline(always)]
+    pub(super) fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        self.change(|state, wakes| self.offer(state, value, wakes))
+    }
+
+    #[inline(always)]
+    fn offer(
+        &self,
+        state: &mut State<T>,
+        value: T,
+        wakes: &mut Wakes,
+    ) -> Result<(), TrySendError<T>> {
+        match state.offer(value, wakes) {
+            Err(TrySendError::Full(value)) if state.is_narrowed() => {
+                state.stash_holds(self.shelf.count(), wakes);
+                state.offer(value, wakes)
+            }
+            done => done,
+        }
+    }
+
+    /// After an [`offer`](Self::offer) that found no room.
+    fn line_up(
+        &self,
+        state: &mut State<T>,
+        value: T,
+        address: Address,
+        wakes: &mut Wakes,
+    ) -> usize {
+        let place = state.line_up_to_send(value, address, wakes);
+        if state.is_narrowed() {
+            let count = self.shelf.watch();
+            state.stash_holds(count, wakes);
+        }
+        place
     }
 
     /// Sends, waiting for room.
@@ -122,12 +215,12 @@ impl<T> Channel<T> {
         let caller = Caller::here();
         caller.spend();
         match self.change(|state, wakes| {
-            let full = match state.offer(value, wakes) {
+            let full = match self.offer(state, value, wakes) {
                 Err(TrySendError::Full(value)) => value,
                 done => return Attempt::Done(done),
             };
             match caller.address_at_once() {
-                Some(address) => Attempt::InLine(state.line_up_to_send(full, address, wakes)),
+                Some(address) => Attempt::InLine(self.line_up(state, full, address, wakes)),
                 None => Attempt::Done(Err(TrySendError::Full(full))),
             }
         }) {
@@ -157,9 +250,9 @@ impl<T> Channel<T> {
         let Ok(address) = caller.address() else {
             return Err((Refused::WouldBlock, value));
         };
-        let attempt = self.change(|state, wakes| match state.offer(value, wakes) {
+        let attempt = self.change(|state, wakes| match self.offer(state, value, wakes) {
             Err(TrySendError::Full(value)) => {
-                Attempt::InLine(state.line_up_to_send(value, address, wakes))
+                Attempt::InLine(self.line_up(state, value, address, wakes))
             }
             Err(TrySendError::Disconnected(value)) => Attempt::Done(Err(value)),
             Ok(()) => Attempt::Done(Ok(())),
@@ -178,7 +271,10 @@ impl<T> Channel<T> {
         place: usize,
         limit: Option<Duration>,
     ) -> Result<(), (Refused, T)> {
-        let waiting = self.waiting(End::Sending, place);
+        let waiting = Waiting {
+            channel: self,
+            place: Cell::new(Some(place)),
+        };
         // Whoever serves it wakes it: there is no need to look before that.
         let just_here = Cell::new(true);
         let ready = || {
@@ -207,97 +303,5 @@ impl<T> Channel<T> {
                 None => Ok(()),
             },
         }
-    }
-
-    /// Receives, waiting for a value.
-    #[inline]
-    pub(super) fn recv(&self, limit: Option<Duration>) -> Result<T, Refused> {
-        let caller = Caller::here();
-        caller.spend();
-        match self.change(|state, wakes| match state.take(wakes) {
-            Err(TryRecvError::Empty) => match caller.address_at_once() {
-                Some(address) => Attempt::InLine(state.line_up_to_receive(address)),
-                None => Attempt::Done(Err(TryRecvError::Empty)),
-            },
-            done => Attempt::Done(done),
-        }) {
-            Attempt::Done(Ok(value)) => Ok(value),
-            Attempt::Done(Err(TryRecvError::Disconnected)) => Err(Refused::Disconnected),
-            Attempt::Done(Err(TryRecvError::Empty)) => self.line_up_to_receive(caller, limit),
-            Attempt::InLine(place) => self.wait_to_receive(caller, place, limit),
-        }
-    }
-
-    /// Where it has to be asked first whether the call may wait.
-    #[cold]
-    #[inline(never)]
-    fn line_up_to_receive(&self, caller: Caller, limit: Option<Duration>) -> Result<T, Refused> {
-        caller.may_wait(Patience::Fails)?;
-        let address = caller.address().map_err(|_| Refused::WouldBlock)?;
-        let attempt = self.change(|state, wakes| match state.take(wakes) {
-            Err(TryRecvError::Empty) => Attempt::InLine(state.line_up_to_receive(address)),
-            Err(TryRecvError::Disconnected) => Attempt::Done(Err(Refused::Disconnected)),
-            Ok(value) => Attempt::Done(Ok(value)),
-        });
-        match attempt {
-            Attempt::InLine(place) => self.wait_to_receive(caller, place, limit),
-            Attempt::Done(done) => done,
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn wait_to_receive(
-        &self,
-        caller: Caller,
-        place: usize,
-        limit: Option<Duration>,
-    ) -> Result<T, Refused> {
-        let waiting = self.waiting(End::Receiving, place);
-        // Whoever serves it wakes it: there is no need to look before that.
-        let just_here = Cell::new(true);
-        let ready = || {
-            if just_here.take() {
-                return None;
-            }
-            let done = self.change(|state, wakes| state.received(place, wakes));
-            done.inspect(|_| waiting.place.set(None))
-        };
-        let leave = || {
-            let done = self.change(|state, wakes| {
-                let done = state.received(place, wakes);
-                if done.is_none() {
-                    state.give_up_receiving(place, wakes);
-                }
-                done
-            });
-            waiting.place.set(None);
-            done
-        };
-        caller
-            .wait(wish(WaitReason::RemoteReceive, limit), ready, leave)?
-            .ok_or(Refused::Disconnected)
-    }
-
-    fn waiting(&self, end: End, place: usize) -> Waiting<'_, T> {
-        Waiting {
-            channel: self,
-            end,
-            place: Cell::new(Some(place)),
-        }
-    }
-
-    /// Gives up the place of a call that unwinds.
-    #[cold]
-    #[inline(never)]
-    fn forsake(&self, end: End, place: usize) {
-        let unsent = self.change(|state, wakes| match end {
-            End::Sending => state.give_up_sending(place),
-            End::Receiving => {
-                state.give_up_receiving(place, wakes);
-                None
-            }
-        });
-        drop(unsent);
     }
 }

@@ -50,6 +50,7 @@ impl<W> Line<W> {
     }
 
     /// Whether nobody stands in line.
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.first == NOWHERE
     }

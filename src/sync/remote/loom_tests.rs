@@ -5,7 +5,6 @@
 
 use loom::thread;
 
-use super::channel::Channel;
 use super::{Receiver, Sender, bounded};
 use crate::scheduler::outside::Caller;
 use crate::sync::error::{TryRecvError, TrySendError};
@@ -37,6 +36,44 @@ fn one_sends_and_one_receives() {
             assert_eq!(sender.join().unwrap(), 2);
         });
     }
+}
+
+/// The receiver takes several at once, and a sender waits for the room that makes.
+#[test]
+fn room_in_the_stash() {
+    loom::model(|| {
+        let (send, receive) = bounded(2);
+        send.try_send(0).unwrap();
+        send.try_send(1).unwrap();
+        let sender = sending(send.clone(), 2..4);
+        assert_eq!(receive.recv(), Ok(0));
+        assert_eq!(receive.recv(), Ok(1));
+        drop(send);
+        assert_eq!(receive.iter().collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(sender.join().unwrap(), 2);
+    });
+}
+
+/// Nobody but this sender sends: where there is room, `try_send` finds it.
+#[test]
+fn room_that_was_made_is_found() {
+    loom::model(|| {
+        let (send, receive) = bounded(2);
+        send.try_send(0).unwrap();
+        send.try_send(1).unwrap();
+        let receiver = thread::spawn(move || {
+            let both = (receive.recv(), receive.recv());
+            (both, receive)
+        });
+        let before = send.len();
+        let sent = send.try_send(2);
+        assert!(sent.is_ok() || before == 2, "{before} of 2");
+        let (both, receive) = receiver.join().unwrap();
+        assert_eq!(both, (Ok(0), Ok(1)));
+        assert_eq!(send.len(), usize::from(sent.is_ok()));
+        assert_eq!(receive.try_recv().is_ok(), sent.is_ok());
+        assert_eq!(send.try_send(3), Ok(()));
+    });
 }
 
 #[test]
@@ -105,8 +142,8 @@ fn a_receiver_leaves_at_any_moment() {
             let (send, receive) = bounded(capacity);
             let sender = sending(send, 0..1);
             let mut got = Vec::new();
-            let channel: &Channel<u32> = &receive.channel;
-            let joined = channel.change(|state, wakes| match state.take(wakes) {
+            let inlet = &receive.inlet;
+            let joined = inlet.change(|state, stash, wakes| match state.take(stash, wakes) {
                 Ok(value) => Err(Some(value)),
                 Err(TryRecvError::Disconnected) => Err(None),
                 Err(TryRecvError::Empty) => {
@@ -117,10 +154,10 @@ fn a_receiver_leaves_at_any_moment() {
                 Err(value) => got.extend(value),
                 Ok(place) => {
                     thread::yield_now();
-                    let given = channel.change(|state, wakes| {
+                    let given = inlet.change(|state, stash, wakes| {
                         let given = state.received(place, wakes);
                         if given.is_none() {
-                            state.give_up_receiving(place, wakes);
+                            state.give_up_receiving(place, stash, wakes);
                         }
                         given
                     });
@@ -142,17 +179,18 @@ fn an_arm_leaves_at_any_moment() {
         for capacity in [0, 1] {
             loom::model(move || {
                 let (send, receive) = bounded(capacity);
-                let channel = &receive.channel;
+                let behind = receive.clone();
+                let inlet = &receive.inlet;
                 let (place, _) =
-                    channel.change(|state, _| state.enter(Caller::here().address().unwrap()));
-                let behind = receiving(receive.clone());
+                    inlet.change(|state, _, _| state.enter(Caller::here().address().unwrap()));
+                let behind = receiving(behind);
                 let sender = sending(send, 0..1);
                 thread::yield_now();
                 let mut got = Vec::new();
                 if takes {
-                    got.extend(channel.change(|state, wakes| state.take_as(place, wakes)));
+                    got.extend(inlet.change(|state, _, wakes| state.take_as(place, wakes)));
                 }
-                channel.change(|state, wakes| state.leave(place, wakes));
+                inlet.change(|state, _, wakes| state.leave(place, wakes));
                 assert_eq!(sender.join().unwrap(), 1);
                 got.extend(behind.join().unwrap());
                 assert_eq!(got, [0]);

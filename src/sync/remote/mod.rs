@@ -39,6 +39,7 @@
 //! a send that has to wait beside other things.
 
 mod channel;
+mod inlet;
 mod iter;
 mod line;
 #[cfg(all(loom, test))]

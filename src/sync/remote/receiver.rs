@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::channel::{Channel, Refused};
+use super::inlet::Inlet;
 use super::state::State;
 use crate::awaitable::Awaitable;
 use crate::sync::error::{RecvError, RecvTimeoutError, TryRecvError};
@@ -27,13 +28,18 @@ use crate::sync::error::{RecvError, RecvTimeoutError, TryRecvError};
 /// let sum: u32 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
 /// assert_eq!(sum, 5050);
 /// ```
+///
+/// It may be moved to another thread. To receive in several threads give each a clone; in
+/// the tasks of one thread an `Rc` of it does as well.
 pub struct Receiver<T> {
-    pub(super) channel: Arc<Channel<T>>,
+    pub(super) inlet: Inlet<T>,
 }
 
 impl<T> Receiver<T> {
     pub(super) fn new(channel: Arc<Channel<T>>) -> Self {
-        Self { channel }
+        Self {
+            inlet: Inlet::new(channel),
+        }
     }
 
     /// Takes the next value, waiting for one: in a task the others run, on a plain
@@ -70,7 +76,7 @@ impl<T> Receiver<T> {
     /// error instead of waiting.
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.channel.recv(None).map_err(|refused| match refused {
+        self.inlet.recv(None).map_err(|refused| match refused {
             Refused::Disconnected => RecvError::Disconnected,
             Refused::Cancelled => RecvError::Cancelled,
             // Without a limit it is never late.
@@ -105,7 +111,7 @@ impl<T> Receiver<T> {
     ///
     /// As [`recv`](Self::recv).
     pub fn recv_timeout(&self, limit: Duration) -> Result<T, RecvTimeoutError> {
-        self.channel
+        self.inlet
             .recv(Some(limit))
             .map_err(|refused| match refused {
                 Refused::Disconnected => RecvTimeoutError::Disconnected,
@@ -137,7 +143,7 @@ impl<T> Receiver<T> {
     /// channel was closed.
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.channel.try_recv()
+        self.inlet.try_recv()
     }
 
     /// No more values go in: every `send` from now on fails, and those that wait get
@@ -154,7 +160,7 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.recv(), Err(RecvError::Disconnected));
     /// ```
     pub fn close(&self) {
-        self.channel.change(State::close);
+        self.inlet.channel().change(State::close);
     }
 
     /// Whether nothing can be sent any more: the channel was closed, or all senders are
@@ -170,7 +176,7 @@ impl<T> Receiver<T> {
     /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.channel.look(State::is_closed)
+        self.inlet.channel().look(State::is_closed)
     }
 
     /// Whether all senders are gone. Values may still be on their way.
@@ -185,7 +191,7 @@ impl<T> Receiver<T> {
     /// ```
     #[must_use]
     pub fn is_disconnected(&self) -> bool {
-        self.channel.look(State::senders) == 0
+        self.inlet.channel().look(State::senders) == 0
     }
 
     /// How many values are on their way, those of waiting senders not counted. Other
@@ -198,7 +204,7 @@ impl<T> Receiver<T> {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.channel.look(State::len)
+        self.inlet.channel().len()
     }
 
     /// Whether no value is on its way.
@@ -222,22 +228,15 @@ impl<T> Receiver<T> {
     /// ```
     #[must_use]
     pub fn capacity(&self) -> Option<usize> {
-        Some(self.channel.look(State::capacity)).filter(|capacity| *capacity != usize::MAX)
+        self.inlet.channel().capacity()
     }
 }
 
 impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
-        self.channel.change(|state, _| state.add_receiver());
-        Self::new(Arc::clone(&self.channel))
-    }
-}
-
-impl<T> Drop for Receiver<T> {
-    fn drop(&mut self) {
-        // Nobody will take these; their destructors may use the channel.
-        let unread = self.channel.change(State::remove_receiver);
-        drop(unread);
+        Self {
+            inlet: self.inlet.clone(),
+        }
     }
 }
 

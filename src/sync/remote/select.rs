@@ -51,11 +51,11 @@ impl<T> Sealed for RemoteArm<'_, T> {}
 
 impl<T> Arm for RemoteArm<'_, T> {
     fn poll(&self) -> bool {
-        let channel = &self.receiver.channel;
-        let taken = channel.change(|state, wakes| match self.place.get() {
-            None => state.take(wakes),
-            Some(place) => state.take_as(place, wakes),
-        });
+        let inlet = &self.receiver.inlet;
+        let taken = match self.place.get() {
+            None => inlet.try_recv(),
+            Some(place) => inlet.change(|state, _, wakes| state.take_as(place, wakes)),
+        };
         let outcome = match taken {
             Ok(value) => Ok(value),
             Err(TryRecvError::Disconnected) => Err(RecvError::Disconnected),
@@ -76,8 +76,8 @@ impl<T> Arm for RemoteArm<'_, T> {
         };
         let (place, again) = self
             .receiver
-            .channel
-            .change(|state, _| state.enter(address));
+            .inlet
+            .change(|state, _, _| state.enter(address));
         self.place.set(Some(place));
         self.beside.set(Some(Beside::new(entry.task())));
         again
@@ -87,8 +87,8 @@ impl<T> Arm for RemoteArm<'_, T> {
         if let Some(place) = self.place.take() {
             self.beside.set(None);
             self.receiver
-                .channel
-                .change(|state, wakes| state.leave(place, wakes));
+                .inlet
+                .change(|state, _, wakes| state.leave(place, wakes));
         }
     }
 
@@ -103,9 +103,7 @@ impl<T> Drop for RemoteArm<'_, T> {
         self.leave();
         // Taken, and then somebody unwound before it was handed on.
         if let Some(Ok(value)) = self.outcome.take() {
-            self.receiver
-                .channel
-                .change(|state, wakes| state.put_back(value, wakes));
+            self.receiver.inlet.put_back(value);
         }
     }
 }

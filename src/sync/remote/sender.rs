@@ -187,7 +187,7 @@ impl<T> Sender<T> {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.channel.look(State::len)
+        self.channel.len()
     }
 
     /// Whether no value is on its way.
@@ -211,7 +211,7 @@ impl<T> Sender<T> {
     /// ```
     #[must_use]
     pub fn capacity(&self) -> Option<usize> {
-        Some(self.channel.look(State::capacity)).filter(|capacity| *capacity != usize::MAX)
+        self.channel.capacity()
     }
 }
 

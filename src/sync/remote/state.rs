@@ -14,6 +14,11 @@
 //! not kept, and passes nobody; and an arm that leaves without taking leaves its value
 //! to the next.
 //!
+//! A channel with one receiver gives it all of the buffer at once, its *stash*: from that
+//! it takes without the lock. What lies there counts as on its way: `room` is less by it.
+//! The stash is filled only when nobody waits, and whoever would wait empties it first;
+//! so where somebody waits to receive it is empty.
+//!
 //! Nothing here blocks, wakes anybody, or runs code of others: whom to wake is noted,
 //! and values that nobody wants are handed out, to be dropped without the lock.
 
@@ -83,8 +88,8 @@ enum Role {
 #[repr(C)]
 pub(super) struct State<T> {
     buffer: VecDeque<T>,
-    /// `usize::MAX` is unbounded.
-    capacity: usize,
+    /// Values the buffer may hold: the capacity, less what lies in the stash.
+    room: usize,
     /// How many arms are nudged.
     kept: u32,
     /// How many senders in line have a value in hand: all, until they are turned away.
@@ -95,6 +100,10 @@ pub(super) struct State<T> {
     refuses: bool,
     /// Whether nothing more will come.
     ended: bool,
+    /// Whether there is one receiver.
+    is_sole: bool,
+    /// `usize::MAX` is unbounded.
+    capacity: usize,
     senders: usize,
     receivers: usize,
     sending: Line<Giver<T>>,
@@ -111,12 +120,14 @@ impl<T> State<T> {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             buffer: VecDeque::new(),
-            capacity,
+            room: capacity,
             kept: 0,
             offered: 0,
             waiting: 0,
             refuses: false,
             ended: false,
+            is_sole: true,
+            capacity,
             senders: 1,
             receivers: 1,
             sending: Line::new(),
@@ -124,12 +135,20 @@ impl<T> State<T> {
         }
     }
 
+    /// How many values the buffer holds.
     pub(super) fn len(&self) -> usize {
         self.buffer.len()
     }
 
-    pub(super) fn capacity(&self) -> usize {
-        self.capacity
+    /// Whether the stash, as far as is known here, takes room.
+    #[inline]
+    pub(super) fn is_narrowed(&self) -> bool {
+        self.room < self.capacity
+    }
+
+    /// Whether senders wait for room.
+    pub(super) fn has_senders_waiting(&self) -> bool {
+        self.offered > 0
     }
 
     pub(super) fn senders(&self) -> usize {
@@ -172,7 +191,7 @@ impl<T> State<T> {
             return self.offer_to_those_who_wait(value, wakes);
         }
         // Nobody barges past those who wait to send.
-        if self.offered > 0 || self.buffer.len() >= self.capacity {
+        if self.offered > 0 || self.buffer.len() >= self.room {
             return Err(TrySendError::Full(value));
         }
         self.buffer.push_back(value);
@@ -200,7 +219,7 @@ impl<T> State<T> {
             return Ok(());
         }
         // Where one goes on the buffer is as full as before.
-        if goes_on || self.buffer.len() < self.capacity {
+        if goes_on || self.buffer.len() < self.room {
             self.buffer.push_back(value);
             self.serve(wakes);
             return Ok(());
@@ -233,9 +252,34 @@ impl<T> State<T> {
         self.receiving.leave(place)
     }
 
-    /// Takes what nobody else is to have.
+    /// The stash holds so many: senders get the room that makes.
     #[inline]
-    pub(super) fn take(&mut self, wakes: &mut Wakes) -> Result<T, TryRecvError> {
+    pub(super) fn stash_holds(&mut self, count: usize, wakes: &mut Wakes) {
+        if self.room == usize::MAX {
+            return;
+        }
+        self.room = self.capacity.saturating_sub(count);
+        while self.offered > 0 && self.buffer.len() < self.room {
+            let moved = self.next_in_hand(wakes);
+            self.buffer.extend(moved);
+        }
+    }
+
+    /// Takes what nobody else is to have. The stash is empty, and may be filled.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        stash: &mut VecDeque<T>,
+        wakes: &mut Wakes,
+    ) -> Result<T, TryRecvError> {
+        debug_assert!(stash.is_empty(), "what is there comes first");
+        self.stash_holds(0, wakes);
+        if self.buffer.len() > 1 && self.is_sole && self.waiting == 0 && self.kept == 0 {
+            mem::swap(&mut self.buffer, stash);
+            let value = stash.pop_front();
+            self.stash_holds(stash.len(), wakes);
+            return value.ok_or(TryRecvError::Empty);
+        }
         if self.has_more() {
             if let Some(value) = self.next(wakes) {
                 return Ok(value);
@@ -255,7 +299,7 @@ impl<T> State<T> {
             None => self.next_in_hand(wakes),
             Some(value) => {
                 // Whoever waits longest to send has the room.
-                if self.offered > 0 && self.buffer.len() < self.capacity {
+                if self.offered > 0 && self.buffer.len() < self.room {
                     let moved = self.next_in_hand(wakes);
                     self.buffer.extend(moved);
                 }
@@ -369,17 +413,27 @@ impl<T> State<T> {
     }
 
     /// Ends a wait to receive. What it was given nobody has seen: the others get it.
-    pub(super) fn give_up_receiving(&mut self, place: usize, wakes: &mut Wakes) {
+    pub(super) fn give_up_receiving(
+        &mut self,
+        place: usize,
+        stash: &mut VecDeque<T>,
+        wakes: &mut Wakes,
+    ) {
         let given = self.leave_line(place).and_then(|taker| taker.hand);
         if let Some(value) = given {
-            self.put_back(value, wakes);
+            self.put_back(value, stash, wakes);
         }
     }
 
     /// Puts a value back to where it was taken.
-    pub(super) fn put_back(&mut self, value: T, wakes: &mut Wakes) {
-        self.buffer.push_front(value);
-        self.serve(wakes);
+    pub(super) fn put_back(&mut self, value: T, stash: &mut VecDeque<T>, wakes: &mut Wakes) {
+        if stash.is_empty() {
+            self.buffer.push_front(value);
+            self.serve(wakes);
+        } else {
+            stash.push_front(value);
+            self.stash_holds(stash.len(), wakes);
+        }
     }
 
     /// Lines up as an arm of a `select!`. Whether it is to try at once.
@@ -431,8 +485,15 @@ impl<T> State<T> {
         self.senders += 1;
     }
 
-    pub(super) fn add_receiver(&mut self) {
+    /// One more receiver: what lies in the stash is for all now.
+    pub(super) fn add_receiver(&mut self, stash: &mut VecDeque<T>, wakes: &mut Wakes) {
         self.receivers += 1;
+        self.is_sole = false;
+        if !stash.is_empty() {
+            stash.append(&mut self.buffer);
+            mem::swap(stash, &mut self.buffer);
+        }
+        self.stash_holds(0, wakes);
     }
 
     pub(super) fn remove_sender(&mut self, wakes: &mut Wakes) {
@@ -447,6 +508,7 @@ impl<T> State<T> {
     #[must_use]
     pub(super) fn remove_receiver(&mut self, wakes: &mut Wakes) -> VecDeque<T> {
         self.receivers -= 1;
+        self.is_sole = self.receivers == 1;
         if self.receivers > 0 {
             return VecDeque::new();
         }

@@ -21,6 +21,8 @@ enum Act {
     GiveUpSending(Index),
     LineUpToReceive,
     GiveUpReceiving(Index),
+    /// From now on there are two receivers, or one again.
+    AddOrRemoveReceiver,
     Enter,
     TakeAs(Index),
     Leave(Index),
@@ -29,7 +31,7 @@ enum Act {
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
-    let act = (0..34u8, any::<Index>()).prop_map(|(kind, which)| match kind {
+    let act = (0..35u8, any::<Index>()).prop_map(|(kind, which)| match kind {
         0..=4 => Act::Offer,
         5..=7 => Act::Take,
         8 => Act::PutBack,
@@ -41,6 +43,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         22..=24 => Act::Enter,
         25..=27 => Act::TakeAs(which),
         28..=30 => Act::Leave(which),
+        34 => Act::AddOrRemoveReceiver,
         _ => Act::Look(which),
     });
     prop::collection::vec(act, 0..80)
@@ -49,6 +52,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 /// A state, who waits in it, and where every value is.
 struct World {
     state: State<u32>,
+    stash: VecDeque<u32>,
     sending: Vec<(usize, u32)>,
     calls: Vec<usize>,
     arms: Vec<usize>,
@@ -72,6 +76,7 @@ impl World {
     fn new(capacity: usize) -> Self {
         Self {
             state: State::new(capacity),
+            stash: VecDeque::new(),
             sending: Vec::new(),
             calls: Vec::new(),
             arms: Vec::new(),
@@ -83,10 +88,31 @@ impl World {
     }
 
     fn change<R>(&mut self, change: impl FnOnce(&mut State<u32>, &mut Wakes) -> R) -> R {
+        self.change_all(|state, _, wakes| change(state, wakes))
+    }
+
+    fn change_all<R>(
+        &mut self,
+        change: impl FnOnce(&mut State<u32>, &mut VecDeque<u32>, &mut Wakes) -> R,
+    ) -> R {
         let mut wakes = Wakes::default();
-        let result = change(&mut self.state, &mut wakes);
+        let result = change(&mut self.state, &mut self.stash, &mut wakes);
         self.woken += usize::from(wakes.first.is_some()) + wakes.more.len();
         result
+    }
+
+    fn take(&mut self) -> Result<u32, TryRecvError> {
+        match self.stash.pop_front() {
+            None => self.change_all(State::take),
+            Some(value) => {
+                self.change_all(|state, stash, wakes| state.stash_holds(stash.len(), wakes));
+                Ok(value)
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.state.len() + self.stash.len()
     }
 
     fn came_out(&mut self, value: u32) -> Result<(), TestCaseError> {
@@ -121,34 +147,25 @@ impl World {
                     "it was kept for another"
                 );
             }
-            Act::LineUpToSend => {
-                let value = self.next;
-                self.next += 1;
-                match self.change(|state, wakes| state.offer(value, wakes)) {
-                    Ok(()) => self.inside.push_back(value),
-                    Err(TrySendError::Full(value)) => {
-                        let place = self
-                            .change(|state, wakes| state.line_up_to_send(value, address(), wakes));
-                        self.sending.push((place, value));
-                        self.inside.push_back(value);
-                    }
-                    Err(TrySendError::Disconnected(_)) => prop_assert!(self.state.refuses),
-                }
-            }
+            Act::LineUpToSend => self.line_up_to_send()?,
             Act::Take => {
-                let before = self.state.len();
-                if let Ok(value) = self.change(State::take) {
+                let before = self.len();
+                if let Ok(value) = self.take() {
                     self.came_out(value)?;
-                    let len = self.state.len();
+                    let len = self.len();
                     prop_assert!(len < before || len <= self.state.capacity, "too full");
                 }
             }
             Act::PutBack => {
                 if let Some(value) = self.last.take() {
                     self.inside.push_front(value);
-                    self.change(|state, wakes| state.put_back(value, wakes));
+                    self.change_all(|state, stash, wakes| state.put_back(value, stash, wakes));
                 }
             }
+            Act::AddOrRemoveReceiver if self.state.is_sole => {
+                self.change_all(State::add_receiver);
+            }
+            Act::AddOrRemoveReceiver => drop(self.change(State::remove_receiver)),
             Act::Close => self.change(State::close),
             Act::GiveUpSending(which) => {
                 if let Some((place, value)) = pick(&mut self.sending, which) {
@@ -161,7 +178,7 @@ impl World {
                     }
                 }
             }
-            Act::LineUpToReceive => match self.change(State::take) {
+            Act::LineUpToReceive => match self.take() {
                 Ok(value) => self.came_out(value)?,
                 Err(TryRecvError::Empty) => {
                     let place = self.state.line_up_to_receive(address());
@@ -171,39 +188,64 @@ impl World {
             },
             Act::GiveUpReceiving(which) => {
                 if let Some(place) = pick(&mut self.calls, which) {
-                    self.change(|state, wakes| state.give_up_receiving(place, wakes));
+                    self.change_all(|state, stash, wakes| {
+                        state.give_up_receiving(place, stash, wakes);
+                    });
                 }
             }
+            // It looks first, as `select!` does.
+            Act::Enter if !self.stash.is_empty() => return self.step(&Act::Take),
             Act::Enter => {
                 let (place, _) = self.change(|state, _| state.enter(address()));
                 self.arms.push(place);
             }
-            Act::TakeAs(which) if !self.arms.is_empty() => {
-                let place = self.arms[which.index(self.arms.len())];
-                match self.change(|state, wakes| state.take_as(place, wakes)) {
-                    Ok(value) => {
-                        self.came_out(value)?;
-                        // It has what it came for.
-                        self.arms.retain(|other| *other != place);
-                        self.change(|state, wakes| state.leave(place, wakes));
-                    }
-                    Err(TryRecvError::Disconnected) => prop_assert!(self.state.is_over()),
-                    Err(TryRecvError::Empty) => {
-                        let taker = self.state.receiving.get(place);
-                        let nudged = taker.is_some_and(|taker| taker.role == Role::Nudged);
-                        prop_assert!(nudged || !self.is_given(place), "it waits for nothing");
-                    }
-                }
-            }
+            Act::TakeAs(which) => self.take_as(which)?,
             Act::Leave(which) => {
                 if let Some(place) = pick(&mut self.arms, which) {
                     self.change(|state, wakes| state.leave(place, wakes));
                 }
             }
             Act::Look(which) => self.look(which)?,
-            Act::TakeAs(_) => {}
         }
         self.check()
+    }
+
+    fn line_up_to_send(&mut self) -> Result<(), TestCaseError> {
+        let value = self.next;
+        self.next += 1;
+        match self.change(|state, wakes| state.offer(value, wakes)) {
+            Ok(()) => self.inside.push_back(value),
+            Err(TrySendError::Full(value)) => {
+                let place =
+                    self.change(|state, wakes| state.line_up_to_send(value, address(), wakes));
+                self.sending.push((place, value));
+                self.inside.push_back(value);
+            }
+            Err(TrySendError::Disconnected(_)) => prop_assert!(self.state.refuses),
+        }
+        Ok(())
+    }
+
+    fn take_as(&mut self, which: Index) -> Result<(), TestCaseError> {
+        if self.arms.is_empty() {
+            return Ok(());
+        }
+        let place = self.arms[which.index(self.arms.len())];
+        match self.change(|state, wakes| state.take_as(place, wakes)) {
+            Ok(value) => {
+                self.came_out(value)?;
+                // It has what it came for.
+                self.arms.retain(|other| *other != place);
+                self.change(|state, wakes| state.leave(place, wakes));
+            }
+            Err(TryRecvError::Disconnected) => prop_assert!(self.state.is_over()),
+            Err(TryRecvError::Empty) => {
+                let taker = self.state.receiving.get(place);
+                let nudged = taker.is_some_and(|taker| taker.role == Role::Nudged);
+                prop_assert!(nudged || !self.is_given(place), "it waits for nothing");
+            }
+        }
+        Ok(())
     }
 
     /// One of those who wait looks what has become of it.
@@ -240,9 +282,12 @@ impl World {
         prop_assert_eq!(wide(state.offered), offered);
         // Nobody waits for what is there, or for room that is there, or for the end.
         prop_assert!(state.receiving.is_empty() || !state.has_more());
-        prop_assert!(state.offered == 0 || state.buffer.len() >= state.capacity);
+        prop_assert!(state.offered == 0 || state.buffer.len() >= state.room);
         prop_assert!(state.receiving.is_empty() || !state.is_over());
         prop_assert!(state.offered == 0 || !state.refuses);
+        prop_assert!(self.stash.is_empty() || (state.waiting == 0 && state.kept == 0));
+        let narrowed = state.capacity.saturating_sub(self.stash.len());
+        prop_assert!(state.capacity == usize::MAX || state.room == narrowed);
         Ok(())
     }
 
@@ -256,7 +301,9 @@ impl World {
             self.check()?;
         }
         while let Some(place) = self.calls.pop() {
-            self.change(|state, wakes| state.give_up_receiving(place, wakes));
+            self.change_all(|state, stash, wakes| {
+                state.give_up_receiving(place, stash, wakes);
+            });
             self.check()?;
         }
         while let Some((place, value)) = self.sending.pop() {
@@ -266,7 +313,7 @@ impl World {
             }
             self.check()?;
         }
-        let mut rest: Vec<_> = std::iter::from_fn(|| self.change(State::take).ok()).collect();
+        let mut rest: Vec<_> = std::iter::from_fn(|| self.take().ok()).collect();
         let mut inside = Vec::from(self.inside);
         rest.sort_unstable();
         inside.sort_unstable();
@@ -308,4 +355,11 @@ fn as_many_are_woken_as_are_served() {
     assert_eq!(world.woken, 3);
     world.change(State::close);
     assert_eq!(world.woken, 3);
+}
+
+/// With the lock before it: see [`State`].
+#[test]
+fn what_is_looked_at_first_fills_one_cache_line() {
+    let last = std::mem::offset_of!(State<u64>, is_sole);
+    assert!(last < 64 - size_of::<usize>(), "{last}");
 }
