@@ -414,3 +414,28 @@ fn one_receiver_shared_by_tasks() {
         assert_eq!(receive.try_recv(), Ok(9));
     });
 }
+
+/// Each value that is taken lets one go on, also where the receiver holds several.
+#[test]
+fn as_many_go_on_as_there_is_room_for() {
+    on_virtual(|| {
+        let (send, receive) = bounded(3);
+        (0..3).for_each(|n| send.send(n).unwrap());
+        let senders: Vec<_> = (3..6)
+            .map(|n| {
+                let send = send.clone();
+                let task = spawn(move || send.send(n));
+                settle();
+                task
+            })
+            .collect();
+        for n in 0..3 {
+            let waiting = senders.iter().filter(|task| !task.is_finished());
+            assert_eq!(waiting.count(), 3 - n);
+            assert_eq!(receive.recv(), Ok(n));
+            settle();
+        }
+        assert!(senders.iter().all(greenroom::JoinHandle::is_finished));
+        assert!(receive.try_iter().eq(3..6));
+    });
+}

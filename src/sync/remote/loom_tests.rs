@@ -38,19 +38,20 @@ fn one_sends_and_one_receives() {
     }
 }
 
-/// The receiver takes several at once, and a sender waits for the room that makes.
+/// The receiver takes from its stash without the lock, and does nothing more: a sender
+/// that comes to wait for the room that makes, just then, does not wait for ever.
 #[test]
 fn room_in_the_stash() {
     loom::model(|| {
         let (send, receive) = bounded(2);
         send.try_send(0).unwrap();
         send.try_send(1).unwrap();
-        let sender = sending(send.clone(), 2..4);
         assert_eq!(receive.recv(), Ok(0));
+        send.try_send(2).unwrap();
+        let sender = sending(send, 3..4);
         assert_eq!(receive.recv(), Ok(1));
-        drop(send);
+        assert_eq!(sender.join().unwrap(), 1);
         assert_eq!(receive.iter().collect::<Vec<_>>(), [2, 3]);
-        assert_eq!(sender.join().unwrap(), 2);
     });
 }
 

@@ -134,19 +134,7 @@ impl World {
 
     fn step(&mut self, act: &Act) -> Result<(), TestCaseError> {
         match *act {
-            Act::Offer => {
-                let value = self.next;
-                self.next += 1;
-                let (owed, waiting) = (self.state.there() < wide(self.state.kept), self.waiting());
-                match self.change(|state, wakes| state.offer(value, wakes)) {
-                    Ok(()) => self.inside.push_back(value),
-                    Err(back) => prop_assert_eq!(back.into_inner(), value),
-                }
-                prop_assert!(
-                    !owed || self.waiting() == waiting,
-                    "it was kept for another"
-                );
-            }
+            Act::Offer => self.offer()?,
             Act::LineUpToSend => self.line_up_to_send()?,
             Act::Take => {
                 let before = self.len();
@@ -167,17 +155,7 @@ impl World {
             }
             Act::AddOrRemoveReceiver => drop(self.change(State::remove_receiver)),
             Act::Close => self.change(State::close),
-            Act::GiveUpSending(which) => {
-                if let Some((place, value)) = pick(&mut self.sending, which) {
-                    match self.change(|state, _| state.give_up_sending(place)) {
-                        None => {}
-                        Some(back) => {
-                            prop_assert_eq!(back, value);
-                            self.inside.retain(|other| *other != value);
-                        }
-                    }
-                }
-            }
+            Act::GiveUpSending(which) => self.give_up_sending(which)?,
             Act::LineUpToReceive => match self.take() {
                 Ok(value) => self.came_out(value)?,
                 Err(TryRecvError::Empty) => {
@@ -208,6 +186,34 @@ impl World {
             Act::Look(which) => self.look(which)?,
         }
         self.check()
+    }
+
+    fn offer(&mut self) -> Result<(), TestCaseError> {
+        let value = self.next;
+        self.next += 1;
+        let (owed, waiting) = (self.state.there() < wide(self.state.kept), self.waiting());
+        match self.change(|state, wakes| state.offer(value, wakes)) {
+            Ok(()) => self.inside.push_back(value),
+            Err(back) => prop_assert_eq!(back.into_inner(), value),
+        }
+        prop_assert!(
+            !owed || self.waiting() == waiting,
+            "it was kept for another"
+        );
+        Ok(())
+    }
+
+    fn give_up_sending(&mut self, which: Index) -> Result<(), TestCaseError> {
+        if let Some((place, value)) = pick(&mut self.sending, which) {
+            match self.change(|state, _| state.give_up_sending(place)) {
+                None => {}
+                Some(back) => {
+                    prop_assert_eq!(back, value);
+                    self.inside.retain(|other| *other != value);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn line_up_to_send(&mut self) -> Result<(), TestCaseError> {
