@@ -18,6 +18,8 @@ mod columns;
 mod locks;
 #[path = "cancel_table/queues.rs"]
 mod queues;
+#[path = "cancel_table/remotes.rs"]
+mod remotes;
 #[path = "cancel_table/rows.rs"]
 mod rows;
 #[path = "cancel_table/sockets.rs"]
@@ -34,6 +36,7 @@ use locks::{
     CONDVAR, LOCK, ONCE_CELL, READ_LOCK, WRITE_LOCK,
 };
 use queues::{ALL_DONE, POP, PUSH, PUSH_RENDEZVOUS};
+use remotes::{REMOTE_ARM, REMOTE_RECV, REMOTE_RENDEZVOUS, REMOTE_SEND};
 use rows::{
     CHECKPOINT, GENERATOR_RECEIVES, GENERATOR_SLEEPS, ITER, JOIN, LONG, PARK, RECV, SCOPE_EXIT,
     SCOPED_JOIN, SCOPED_TRY_JOIN, SEND_FULL, SEND_RENDEZVOUS, SLEEP, SLEEP_UNTIL, STARTED,
@@ -88,6 +91,10 @@ table! {
     pushes_to_a_full_queue: PUSH,
     pushes_hand_to_hand: PUSH_RENDEZVOUS,
     pops: POP,
+    sends_to_another_thread: REMOTE_SEND,
+    meets_another_thread: REMOTE_RENDEZVOUS,
+    receives_from_another_thread: REMOTE_RECV,
+    selects_from_another_thread: REMOTE_ARM,
     waits_until_all_is_done: ALL_DONE,
     joins: JOIN,
     joins_a_child: SCOPED_JOIN,

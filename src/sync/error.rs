@@ -15,7 +15,8 @@ pub enum SendError<T> {
     /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
     /// and would have to wait.
     Cancelled(T),
-    /// It is full, and no runtime runs here that could wait for room.
+    /// It is full, and no runtime runs here that could wait for room, or none that other
+    /// threads can wake: the process has no descriptor left for that.
     WouldBlock(T),
 }
 
@@ -44,7 +45,7 @@ impl<T> fmt::Display for SendError<T> {
             Self::Disconnected(_) => "sending on a closed channel, or one without receivers",
             Self::Cancelled(_) => "sending would wait, and the task is cancelled or unwinding",
             Self::WouldBlock(_) => {
-                "sending would wait for ever: the channel is full, and no runtime is running here"
+                "sending would wait for ever: the channel is full, and no runtime is running here that could be woken"
             }
         })
     }
@@ -101,7 +102,8 @@ pub enum RecvError {
     /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
     /// and would have to wait.
     Cancelled,
-    /// It is empty, and no runtime runs here that could wait for a value.
+    /// It is empty, and no runtime runs here that could wait for a value, or none that
+    /// other threads can wake: the process has no descriptor left for that.
     WouldBlock,
 }
 
@@ -110,7 +112,7 @@ impl fmt::Display for RecvError {
         f.write_str(match self {
             Self::Disconnected => "receiving on an empty channel that is closed, or without senders",
             Self::Cancelled => "receiving would wait, and the task is cancelled or unwinding",
-            Self::WouldBlock => "receiving would wait for ever: the channel is empty, and no runtime is running here",
+            Self::WouldBlock => "receiving would wait for ever: the channel is empty, and no runtime is running here that could be woken",
         })
     }
 }
@@ -128,7 +130,8 @@ pub enum SendTimeoutError<T> {
     /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
     /// and would have to wait.
     Cancelled(T),
-    /// It would have to wait, and the runtime cannot be woken by other threads.
+    /// It would have to wait, and other threads could not wake the runtime: the process
+    /// has no descriptor left for that.
     WouldBlock(T),
 }
 
@@ -159,7 +162,7 @@ impl<T> fmt::Display for SendTimeoutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Timeout(_) => "timed out waiting for room in a channel",
-            Self::Disconnected(_) => "sending on a channel without receivers",
+            Self::Disconnected(_) => "sending on a closed channel, or one without receivers",
             Self::Cancelled(_) => "sending would wait, and the task is cancelled or unwinding",
             Self::WouldBlock(_) => "sending would wait, and the runtime cannot be woken",
         })
@@ -179,7 +182,8 @@ pub enum RecvTimeoutError {
     /// The task is unwinding, or cancelled with [`Delivery::Error`](crate::Delivery::Error),
     /// and would have to wait.
     Cancelled,
-    /// It would have to wait, and the runtime cannot be woken by other threads.
+    /// It would have to wait, and other threads could not wake the runtime: the process
+    /// has no descriptor left for that.
     WouldBlock,
 }
 
@@ -187,7 +191,9 @@ impl fmt::Display for RecvTimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Timeout => "timed out waiting for a value in a channel",
-            Self::Disconnected => "receiving on an empty channel without senders",
+            Self::Disconnected => {
+                "receiving on an empty channel that is closed, or without senders"
+            }
             Self::Cancelled => "receiving would wait, and the task is cancelled or unwinding",
             Self::WouldBlock => "receiving would wait, and the runtime cannot be woken",
         })

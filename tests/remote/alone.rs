@@ -77,7 +77,7 @@ fn every_error_gives_the_value_back() {
     let gone = send.send_timeout(value(6), Duration::MAX).unwrap_err();
     assert_eq!(gone, SendTimeoutError::Disconnected(value(6)));
     assert_eq!(*gone.into_inner(), 6);
-    assert!(send.is_disconnected() && send.is_closed());
+    assert!(send.is_closed());
 }
 
 #[test]
@@ -87,9 +87,9 @@ fn what_is_on_its_way_outlives_its_senders() {
     send.send(1).unwrap();
     second.send(2).unwrap();
     drop(send);
-    assert!(!receive.is_disconnected() && !receive.is_closed());
+    assert!(!receive.is_closed());
     drop(second);
-    assert!(receive.is_disconnected() && receive.is_closed());
+    assert!(receive.is_closed());
     assert_eq!(receive.recv_timeout(Duration::ZERO), Ok(1));
     assert_eq!(receive.try_recv(), Ok(2));
     assert_eq!(receive.try_recv(), Err(TryRecvError::Disconnected));
@@ -125,7 +125,6 @@ fn closed_at_either_end() {
         }
         receive.close(); // it is closed already
         assert!(send.is_closed() && receive.is_closed());
-        assert!(!send.is_disconnected() && !receive.is_disconnected());
         assert_eq!(send.clone().send(3), Err(SendError::Disconnected(3)));
         assert_eq!(send.try_send(3), Err(TrySendError::Disconnected(3)));
         assert_eq!(receive.len(), 2);
@@ -138,7 +137,7 @@ fn closed_at_either_end() {
 fn a_oneshot_is_used_once() {
     let (send, mut receive) = oneshot();
     assert_eq!(receive.try_recv(), Err(TryRecvError::Empty));
-    assert!(!send.is_disconnected());
+    assert!(!send.is_closed());
     send.send(5).unwrap();
     assert_eq!(receive.try_recv(), Ok(5));
     assert_eq!(receive.try_recv(), Err(TryRecvError::Disconnected));
@@ -147,7 +146,7 @@ fn a_oneshot_is_used_once() {
     assert_eq!(receive.recv(), Err(RecvError::Disconnected));
     let (send, receive) = oneshot();
     drop(receive);
-    assert!(send.is_disconnected());
+    assert!(send.is_closed());
     assert_eq!(send.send(5), Err(SendError::Disconnected(5)));
 }
 
@@ -163,7 +162,7 @@ fn values_whose_destructors_use_the_channel() {
     impl Drop for Loud {
         fn drop(&mut self) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
-            assert!(self.send.is_disconnected() && self.send.is_empty());
+            assert!(self.send.is_closed() && self.send.is_empty());
             if self.again {
                 let another = Loud {
                     send: self.send.clone(),

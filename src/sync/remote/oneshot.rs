@@ -75,19 +75,20 @@ impl<T> OneshotSender<T> {
         }
     }
 
-    /// Whether the receiver is gone: nobody wants the value any more.
+    /// Whether nothing can be sent: the receiver is gone, and nobody wants the value any
+    /// more.
     ///
     /// ```
     /// use greenroom::sync::remote;
     ///
     /// let (sender, receiver) = remote::oneshot::<u32>();
-    /// assert!(!sender.is_disconnected());
+    /// assert!(!sender.is_closed());
     /// drop(receiver);
-    /// assert!(sender.is_disconnected());
+    /// assert!(sender.is_closed());
     /// ```
     #[must_use]
-    pub fn is_disconnected(&self) -> bool {
-        self.sender.is_disconnected()
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
     }
 }
 
@@ -149,12 +150,29 @@ impl<T> OneshotReceiver<T> {
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
         self.receiver.try_recv()
     }
+
+    /// Whether nothing more can be sent: the sender has sent its value, or is gone. The
+    /// value may still be there to be taken.
+    ///
+    /// ```
+    /// use greenroom::sync::remote;
+    ///
+    /// let (sender, mut receiver) = remote::oneshot();
+    /// assert!(!receiver.is_closed());
+    /// sender.send(5).unwrap();
+    /// assert!(receiver.is_closed());
+    /// assert_eq!(receiver.try_recv(), Ok(5));
+    /// ```
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.receiver.is_closed()
+    }
 }
 
 impl<T> fmt::Debug for OneshotSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OneshotSender")
-            .field("is_disconnected", &self.is_disconnected())
+            .field("is_closed", &self.is_closed())
             .finish()
     }
 }
@@ -162,7 +180,7 @@ impl<T> fmt::Debug for OneshotSender<T> {
 impl<T> fmt::Debug for OneshotReceiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OneshotReceiver")
-            .field("has_sender", &!self.receiver.is_disconnected())
+            .field("is_closed", &self.is_closed())
             .finish()
     }
 }

@@ -159,12 +159,16 @@ impl<T> Receiver<T> {
     /// assert_eq!(receiver.recv(), Ok(1));
     /// assert_eq!(receiver.recv(), Err(RecvError::Disconnected));
     /// ```
+    ///
+    /// # Scheduling
+    ///
+    /// The caller goes on. Those who waited are woken.
     pub fn close(&self) {
         self.inlet.channel().change(State::close);
     }
 
-    /// Whether nothing can be sent any more: the channel was closed, or all senders are
-    /// gone. Values may still be on their way.
+    /// Whether nothing more can be sent: the channel was closed, by either end, or all
+    /// senders are gone. Values may still be on their way.
     ///
     /// ```
     /// use greenroom::sync::remote;
@@ -177,21 +181,6 @@ impl<T> Receiver<T> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.inlet.channel().look(State::is_closed)
-    }
-
-    /// Whether all senders are gone. Values may still be on their way.
-    ///
-    /// ```
-    /// use greenroom::sync::remote;
-    ///
-    /// let (sender, receiver) = remote::bounded::<u8>(1);
-    /// assert!(!receiver.is_disconnected());
-    /// drop(sender);
-    /// assert!(receiver.is_disconnected());
-    /// ```
-    #[must_use]
-    pub fn is_disconnected(&self) -> bool {
-        self.inlet.channel().look(State::senders) == 0
     }
 
     /// How many values are on their way, those of waiting senders not counted. Other

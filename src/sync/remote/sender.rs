@@ -142,12 +142,16 @@ impl<T> Sender<T> {
     /// assert_eq!(receiver.recv(), Ok(1));
     /// assert_eq!(receiver.recv(), Err(RecvError::Disconnected));
     /// ```
+    ///
+    /// # Scheduling
+    ///
+    /// The caller goes on. Those who waited are woken.
     pub fn close(&self) {
         self.channel.change(State::close);
     }
 
-    /// Whether nothing can be sent any more: the channel was closed, or all receivers
-    /// are gone.
+    /// Whether nothing more can be sent: the channel was closed, by either end, or all
+    /// receivers are gone.
     ///
     /// ```
     /// use greenroom::sync::remote;
@@ -160,21 +164,6 @@ impl<T> Sender<T> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.channel.look(State::is_closed)
-    }
-
-    /// Whether all receivers are gone.
-    ///
-    /// ```
-    /// use greenroom::sync::remote;
-    ///
-    /// let (sender, receiver) = remote::bounded::<u8>(1);
-    /// assert!(!sender.is_disconnected());
-    /// drop(receiver);
-    /// assert!(sender.is_disconnected());
-    /// ```
-    #[must_use]
-    pub fn is_disconnected(&self) -> bool {
-        self.channel.look(State::receivers) == 0
     }
 
     /// How many values are on their way, those of waiting senders not counted. Other

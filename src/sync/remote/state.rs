@@ -151,14 +151,6 @@ impl<T> State<T> {
         self.offered > 0
     }
 
-    pub(super) fn senders(&self) -> usize {
-        self.senders
-    }
-
-    pub(super) fn receivers(&self) -> usize {
-        self.receivers
-    }
-
     /// Whether no value can be sent any more.
     pub(super) fn is_closed(&self) -> bool {
         self.ended
