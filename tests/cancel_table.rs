@@ -36,7 +36,7 @@ use locks::{
     CONDVAR, LOCK, ONCE_CELL, READ_LOCK, WRITE_LOCK,
 };
 use queues::{ALL_DONE, POP, PUSH, PUSH_RENDEZVOUS};
-use remotes::{REMOTE_ARM, REMOTE_RECV, REMOTE_RENDEZVOUS, REMOTE_SEND};
+use remotes::{REMOTE_ARM, REMOTE_ITER, REMOTE_RECV, REMOTE_RENDEZVOUS, REMOTE_SEND};
 use rows::{
     CHECKPOINT, GENERATOR_RECEIVES, GENERATOR_SLEEPS, ITER, JOIN, LONG, PARK, RECV, SCOPE_EXIT,
     SCOPED_JOIN, SCOPED_TRY_JOIN, SEND_FULL, SEND_RENDEZVOUS, SLEEP, SLEEP_UNTIL, STARTED,
@@ -44,9 +44,7 @@ use rows::{
 };
 use sockets::{ACCEPT, CONNECT, PEEK, READ, WRITE};
 use support::{Log, OnDrop};
-use threads::{
-    REMOTE_ITER, REMOTE_JOIN, REMOTE_RECV, REMOTE_RENDEZVOUS, REMOTE_SELECT, REMOTE_SEND, UNBLOCK,
-};
+use threads::{REMOTE_JOIN, UNBLOCK};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -94,6 +92,7 @@ table! {
     sends_to_another_thread: REMOTE_SEND,
     meets_another_thread: REMOTE_RENDEZVOUS,
     receives_from_another_thread: REMOTE_RECV,
+    iterates_over_another_threads_values: REMOTE_ITER,
     selects_from_another_thread: REMOTE_ARM,
     waits_until_all_is_done: ALL_DONE,
     joins: JOIN,
@@ -122,11 +121,6 @@ table! {
     selects_a_watch: WATCH_ARM,
     unblocks: UNBLOCK,
     joins_by_a_handle: REMOTE_JOIN,
-    sends_to_a_thread: REMOTE_SEND,
-    sends_to_a_thread_hand_to_hand: REMOTE_RENDEZVOUS,
-    receives_from_a_thread: REMOTE_RECV,
-    iterates_over_a_threads_values: REMOTE_ITER,
-    selects_a_threads_value: REMOTE_SELECT,
     accepts: ACCEPT,
     reads: READ,
     peeks: PEEK,

@@ -67,3 +67,10 @@ pub(crate) const REMOTE_ARM: Call = Call::fails(
     "5",
     "Cancelled",
 );
+
+/// The end of an iteration says that there is nothing, whatever the reason.
+pub(crate) const REMOTE_ITER: Call = Call::fails(
+    |_| receiving(|receive| receive.iter().next().ok_or(RecvError::Cancelled)),
+    "5",
+    "Cancelled",
+);

@@ -5,7 +5,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use greenroom::sync::{Event, RecvError, SendError, remote};
 use greenroom::{Handle, Task, ThreadPool, current, park, shield, sleep, yield_now};
 
 use crate::rows::{Call, Rig};
@@ -77,88 +76,3 @@ pub(crate) const REMOTE_JOIN: Call = Call {
         "5",
     )
 };
-
-fn sending(capacity: usize, send: fn(&remote::Sender<usize>) -> String) -> Rig {
-    let (sender, receiver) = remote::bounded(capacity);
-    for n in 0..capacity {
-        sender.try_send(n).unwrap();
-    }
-    let (left, kept) = (receiver.clone(), sender.clone());
-    let complete = move || {
-        assert_eq!(receiver.try_recv(), Ok(if capacity == 0 { 9 } else { 0 }));
-    };
-    let intact = move || {
-        // Nothing was sent, and nobody is left in line.
-        let there: Vec<_> = left.try_iter().collect();
-        assert_eq!(there, Vec::from_iter(0..capacity));
-        assert_eq!(kept.try_send(7).is_ok(), capacity > 0);
-        assert_eq!(left.try_recv().ok(), (capacity > 0).then_some(7));
-    };
-    Rig::new(move || send(&sender), complete, intact)
-}
-
-fn sent(result: Result<(), SendError<usize>>) -> String {
-    match result {
-        Ok(()) => "returned".to_owned(),
-        Err(SendError::Cancelled(value)) => format!("Cancelled({value})"),
-        Err(error) => format!("{error:?}"),
-    }
-}
-
-pub(crate) const REMOTE_SEND: Call = Call::fails(
-    |_| sending(1, |sender| sent(sender.send(9))),
-    "returned",
-    "Cancelled(9)",
-);
-
-pub(crate) const REMOTE_RENDEZVOUS: Call = Call::fails(
-    |_| sending(0, |sender| sent(sender.send(9))),
-    "returned",
-    "Cancelled(9)",
-);
-
-fn receiving(call: fn(&remote::Receiver<u32>) -> String) -> Rig {
-    let (sender, receiver) = remote::bounded(1);
-    let (ours, theirs) = (receiver.clone(), sender.clone());
-    let complete = move || theirs.try_send(5).unwrap();
-    let intact = move || {
-        sender.try_send(6).unwrap();
-        assert_eq!(receiver.try_recv(), Ok(6), "somebody is still in line");
-        assert!(receiver.try_recv().is_err());
-    };
-    Rig::new(move || call(&ours), complete, intact)
-}
-
-pub(crate) const REMOTE_RECV: Call = Call::fails(
-    |_| {
-        receiving(|receiver| match receiver.recv() {
-            Ok(value) => value.to_string(),
-            Err(RecvError::Cancelled) => "Cancelled".to_owned(),
-            Err(error) => format!("{error:?}"),
-        })
-    },
-    "5",
-    "Cancelled",
-);
-
-pub(crate) const REMOTE_ITER: Call = Call::fails(
-    |_| receiving(|receiver| format!("{:?}", receiver.iter().next())),
-    "Some(5)",
-    "None",
-);
-
-pub(crate) const REMOTE_SELECT: Call = Call::fails(
-    |_| {
-        receiving(|receiver| {
-            greenroom::select! {
-                recv(receiver) -> value => match value {
-                    Ok(value) => value.to_string(),
-                    Err(error) => format!("{error:?}"),
-                },
-                wait(&Event::new()) => "an event".to_owned(),
-            }
-        })
-    },
-    "5",
-    "Cancelled",
-);
