@@ -19,6 +19,8 @@ mod condvar;
 mod cycles;
 #[path = "locks/kinds.rs"]
 mod kinds;
+#[path = "locks/late_circles.rs"]
+mod late_circles;
 #[path = "locks/line.rs"]
 mod line;
 #[path = "locks/meeting.rs"]

@@ -232,8 +232,8 @@ impl Children {
         let task = self.frame.task();
         self.joining.set(true);
         self.cut_short.set(self.frame.is_effective());
-        holders::may_close_circle(task, || WaitReason::Children(0));
         while self.living.get() > 0 {
+            holders::may_close_circle(task, || WaitReason::Children(0));
             let left = u32::try_from(self.living.get()).unwrap_or(u32::MAX);
             park::switch(task, WaitReason::Children(left));
         }

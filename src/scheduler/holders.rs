@@ -23,7 +23,7 @@ use std::ptr::NonNull;
 
 use super::header::{Reason, TaskRef, WaitReason};
 use super::park::{self, Interrupted, Patience, WaitQueue};
-use super::report::{self, StuckTask, WaitCycle};
+use super::report::{self, WaitCycle};
 use super::{Core, frame};
 use crate::id::TaskId;
 
@@ -71,11 +71,22 @@ impl Owner {
     }
 }
 
-/// The tasks that hold a lock that several may hold.
+/// The tasks that hold a lock that several may hold, and those who wait for it.
 #[derive(Debug, Default)]
 pub(crate) struct Owners {
     places: RefCell<Vec<Option<Holder>>>,
     free: RefCell<Vec<usize>>,
+    /// Whether it is held by one alone.
+    pub(crate) alone: Cell<bool>,
+    pub(crate) line: WaitQueue<Wants>,
+}
+
+/// What one in line waits for; and, once it has it, where it is noted as a holder.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wants {
+    Read,
+    Write,
+    Has(usize),
 }
 
 impl Owners {
@@ -84,7 +95,28 @@ impl Owners {
         Self {
             places: RefCell::new(Vec::new()),
             free: RefCell::new(Vec::new()),
+            alone: Cell::new(false),
+            line: WaitQueue::new(),
         }
+    }
+
+    /// How many hold it.
+    fn count(&self) -> usize {
+        self.places.borrow().len() - self.free.borrow().len()
+    }
+
+    /// Who must go on before a task in line can. Several may hold it, but nobody passes
+    /// the first in line: the others wait for that one.
+    fn awaited_by(&self, task: TaskRef, most: usize) -> Vec<TaskRef> {
+        if !self.alone.get() {
+            if let Some(first) = self.line.first_task().filter(|first| *first != task) {
+                return vec![first];
+            }
+        }
+        let places = self.places.borrow();
+        let holders = places.iter().flatten().take(most);
+        let core = task.core();
+        holders.filter_map(|holder| holder.task(core)).collect()
     }
 
     /// One more; where it is noted.
@@ -130,34 +162,43 @@ impl WaitReason {
     }
 }
 
-/// Those who must all go on before a task that waits for `reason` can.
-pub(super) fn awaited(task: TaskRef, reason: WaitReason) -> Vec<TaskRef> {
+/// Those who must all go on before a task that waits for `reason` can, up to `most`.
+fn awaited(task: TaskRef, reason: WaitReason, most: usize) -> Vec<TaskRef> {
     let core = task.core();
-    let found: Vec<TaskRef> = match reason {
+    match reason {
         WaitReason::Lock(owner) | WaitReason::Init(owner) => {
             // SAFETY: the parked call, or the caller, borrows the lock.
-            let owner = unsafe { owner.as_ref() };
-            let holder = owner.0.get();
-            holder
-                .and_then(|holder| holder.task(core))
-                .into_iter()
-                .collect()
+            let holder = unsafe { owner.as_ref() }.0.get();
+            let holder = holder.and_then(|holder| holder.task(core));
+            holder.into_iter().collect()
         }
-        WaitReason::SharedLock(owners) => {
-            // SAFETY: as above.
-            let owners = unsafe { owners.as_ref() };
-            let places = owners.places.borrow();
-            let holders = places.iter().flatten();
-            holders.filter_map(|holder| holder.task(core)).collect()
-        }
+        // SAFETY: as above.
+        WaitReason::SharedLock(owners) => unsafe { owners.as_ref() }.awaited_by(task, most),
         WaitReason::Join(slot, id) => core.table.find(slot, id).into_iter().collect(),
         WaitReason::Children(_) => {
             let children = frame::joining(task);
-            children.map_or_else(Vec::new, |children| children.some().collect())
+            children.map_or_else(Vec::new, |children| children.some().take(most).collect())
         }
         _ => Vec::new(),
+    }
+}
+
+/// For reports: up to `most` of those whom a task waits for, and how many there are.
+pub(super) fn some_awaited(
+    task: TaskRef,
+    reason: WaitReason,
+    most: usize,
+) -> (Vec<TaskRef>, usize) {
+    let some = awaited(task, reason, most);
+    let count = match reason {
+        // SAFETY: as in `awaited`.
+        WaitReason::SharedLock(owners) if some.len() > 1 => unsafe { owners.as_ref() }.count(),
+        WaitReason::Children(_) => {
+            frame::joining(task).map_or(0, super::children::Children::living)
+        }
+        _ => some.len(),
     };
-    found
+    (some, count)
 }
 
 /// Whether a lock is held by one task, which waits for no other: nearly always so.
@@ -183,6 +224,11 @@ fn is_lock(reason: WaitReason) -> bool {
     )
 }
 
+/// How many tasks a search for a circle looks at. Beyond that it gives up: only a deadlock
+/// of the whole runtime is told then. Else ten thousand tasks in ten thousand waits
+/// could make each other search for minutes.
+const MOST: usize = 1000;
+
 /// The circle that `task` would close if it waited for `reason` now.
 #[cold]
 fn cycle(task: TaskRef, reason: WaitReason) -> Option<WaitCycle> {
@@ -190,8 +236,9 @@ fn cycle(task: TaskRef, reason: WaitReason) -> Option<WaitCycle> {
         return None;
     }
     let mut seen = HashSet::new();
+    let mut most = MOST;
     // Depth first: the path so far, and for each task on it those not yet looked at.
-    let mut path = vec![(task, reason, awaited(task, reason))];
+    let mut path = vec![(task, reason, awaited(task, reason, most))];
     while let Some((_, _, left)) = path.last_mut() {
         let Some(next) = left.pop() else {
             path.pop();
@@ -200,26 +247,23 @@ fn cycle(task: TaskRef, reason: WaitReason) -> Option<WaitCycle> {
         if next == task {
             let circle = path
                 .iter()
-                .map(|(task, reason, _)| describe(*task, *reason));
+                .map(|(task, reason, _)| report::stuck_for(*task, *reason));
             return Some(WaitCycle::of(circle.collect()));
         }
-        // One that was cancelled, and has not run since, will let go.
+        most = most.checked_sub(1)?;
+        let reason = next.waiting.get();
+        // One that was cancelled, and has not run since, will let go, or look itself.
         let lets_go = next.queued.get() && next.cancel.pending();
-        if lets_go || !seen.insert(next.id) {
+        if lets_go || !leads_on(reason) || !seen.insert(next.id) {
             continue;
         }
-        let reason = next.waiting.get();
-        let leads_to = awaited(next, reason);
+        let leads_to = awaited(next, reason, most);
         // One that holds what it waits for was given it, and has not run since.
-        if !leads_to.is_empty() && !leads_to.contains(&next) {
+        if !leads_to.contains(&next) {
             path.push((next, reason, leads_to));
         }
     }
     None
-}
-
-fn describe(task: TaskRef, reason: WaitReason) -> StuckTask {
-    report::stuck_for(task, reason)
 }
 
 /// Waits for a lock in line, with `hand` in hand.
@@ -237,13 +281,19 @@ pub(crate) fn wait_for_lock<T>(
     patience: Patience,
     hand: Option<T>,
 ) -> Result<Option<T>, Option<WaitCycle>> {
-    // Where nothing may be thrown, and no error be returned, there is nobody to tell.
     let look = || {
-        let can_tell = patience == Patience::Fails || park::may_throw(task);
-        can_tell.then(|| cycle(task, reason)).flatten()
+        if park::may_throw(task) {
+            return cycle(task, reason);
+        }
+        // Nobody to tell here: others are to look.
+        may_close_circle(task, reason);
+        None
     };
+    let mut circle = None;
     // A cancellation comes first.
-    let mut circle = park::may_wait(task).then(look).flatten();
+    if park::may_wait(task) || patience == Patience::Waits {
+        circle = look();
+    }
     if circle.is_some() {
         return Err(circle);
     }
@@ -286,15 +336,20 @@ pub(super) fn may_close_circle(task: TaskRef, reason: impl Reason) {
 #[inline(never)]
 fn make_look(task: TaskRef, reason: WaitReason) {
     let mut seen = HashSet::new();
-    let mut left = awaited(task, reason);
+    let mut left = awaited(task, reason, MOST);
+    let mut most = MOST;
     while let Some(next) = left.pop() {
-        if next == task || !seen.insert(next.id) {
+        let reason = next.waiting.get();
+        if next == task || !leads_on(reason) || !seen.insert(next.id) {
             continue;
         }
-        let reason = next.waiting.get();
         if is_lock(reason) {
             next.wake();
         }
-        left.extend(awaited(next, reason));
+        let Some(fewer) = most.checked_sub(1) else {
+            return;
+        };
+        most = fewer;
+        left.extend(awaited(next, reason, most));
     }
 }

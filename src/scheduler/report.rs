@@ -73,14 +73,15 @@ fn waits_for(task: TaskRef, reason: WaitReason) -> String {
             } else {
                 "held by"
             };
-            text = format!("{text} {by} {}", named(&holders::awaited(task, reason)));
+            let (some, count) = holders::some_awaited(task, reason, NAMED);
+            text = format!("{text} {by} {}", named(task, &some, count));
         }
         WaitReason::Children(_) => {
             if let Some(children) = frame::joining(task) {
                 let left = u32::try_from(children.living()).unwrap_or(u32::MAX);
                 text = WaitReason::Children(left).to_string();
-                let living: Vec<TaskRef> = children.some().collect();
-                text = format!("{text}: {}", named(&living));
+                let (some, count) = holders::some_awaited(task, reason, NAMED);
+                text = format!("{text}: {}", named(task, &some, count));
             }
         }
         _ => {}
@@ -91,14 +92,21 @@ fn waits_for(task: TaskRef, reason: WaitReason) -> String {
 /// How many tasks a report names in one line.
 const NAMED: usize = 4;
 
-/// The first few of some tasks.
-fn named(tasks: &[TaskRef]) -> String {
-    if tasks.is_empty() {
+/// The first few of `count` tasks, for whom `who` waits.
+fn named(who: TaskRef, some: &[TaskRef], count: usize) -> String {
+    if some.is_empty() {
         return "no task that is alive".to_owned();
     }
-    let names: Vec<String> = tasks.iter().take(NAMED).map(|task| short(*task)).collect();
+    let name = |task: &TaskRef| {
+        if *task == who {
+            "itself".to_owned()
+        } else {
+            short(*task)
+        }
+    };
+    let names: Vec<String> = some.iter().map(name).collect();
     let names = names.join(", ");
-    match tasks.len().saturating_sub(NAMED) {
+    match count.saturating_sub(some.len()) {
         0 => names,
         more => format!("{names} and {more} more"),
     }

@@ -384,7 +384,12 @@ impl TaskKey {
             let task = self.joiner();
             let reason = || self.wait_reason();
             holders::may_close_circle(task, reason);
-            let _woken = self.slot.joiners.wait(task, reason, Patience::Waits, None);
+            let line = &self.slot.joiners;
+            // Woken for nothing, by a cancellation that it outlasts, it looks again.
+            let _woken = line.wait_unless(task, reason, Patience::Waits, None, || {
+                holders::may_close_circle(task, reason);
+                false
+            });
         }
         assert!(
             self.slot.has_ending(),

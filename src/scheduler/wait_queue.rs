@@ -263,6 +263,11 @@ impl<T> WaitQueue<T> {
         })
     }
 
+    /// The one who waits longest.
+    pub(super) fn first_task(&self) -> Option<TaskRef> {
+        self.find(|_| true).map(|node| node.task)
+    }
+
     /// Takes out the one who waits longest, if what it has in hand is `wanted`. For queues
     /// without calls that wait in several.
     #[inline]

@@ -58,9 +58,10 @@ use crate::scheduler::park::{self, Patience};
 /// A task that would wait in a circle (for itself, or for one that waits for it, by way
 /// of locks, joins and the ends of scopes) is told at once:
 /// [`checked_lock`](Self::checked_lock) returns an error that names everyone in the
-/// circle, [`lock`](Self::lock) panics with it. So it is also where one of them would give
-/// up after a while. Whoever locked counts as the holder, also if the guard was moved to
-/// another task since. What anybody might end leads no further: a channel, a permit.
+/// circle, [`lock`](Self::lock) panics with it. A [`timeout`](crate::timeout) round one of
+/// these waits does not prevent that. Whoever locked counts as the holder, also if the guard was moved to
+/// another task since. What anybody might end leads no further: a channel, a permit. The
+/// search looks at a thousand tasks at most.
 #[derive(Default)]
 pub struct Mutex<T: ?Sized> {
     lock: RawLock,
@@ -143,7 +144,7 @@ impl<T: ?Sized> Mutex<T> {
     /// If it waits, it unwinds when the task was cancelled; its place in line is given up.
     /// A lock handed over before that is taken. It cannot fail: with
     /// [`Delivery::Error`](crate::Delivery::Error), and while the task unwinds, it really
-    /// waits, also in a circle.
+    /// waits; while it unwinds, also in a circle.
     #[inline(always)]
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
@@ -304,11 +305,12 @@ impl<T> From<T> for Mutex<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Mutex");
-        match self.value.try_borrow() {
+        // Held meanwhile: what writes it down may wait.
+        match self.try_lock() {
             Ok(value) => debug.field("value", &&*value),
             Err(_) => debug.field("value", &format_args!("<locked>")),
         };
-        debug.field("owner", &self.owner()).finish()
+        debug.finish_non_exhaustive()
     }
 }
 

@@ -9,8 +9,8 @@ use std::ops::{Deref, DerefMut};
 
 use super::error::{LockError, TryLockError};
 use super::mutex::refuse;
-use crate::scheduler::holders::{self, Owners};
-use crate::scheduler::park::{self, Patience, WaitQueue};
+use crate::scheduler::holders::{self, Owners, Wants};
+use crate::scheduler::park::{self, Patience};
 use crate::scheduler::{TaskRef, WaitReason};
 
 /// A value that many tasks read at a time, or one writes, also across calls that wait.
@@ -43,8 +43,8 @@ use crate::scheduler::{TaskRef, WaitReason};
 #[derive(Default)]
 pub struct RwLock<T: ?Sized> {
     state: Cell<State>,
+    /// Who holds it, and who waits.
     owners: Owners,
-    waiting: WaitQueue<Wants>,
     value: RefCell<T>,
 }
 
@@ -55,14 +55,6 @@ enum State {
     /// So many read.
     Read(usize),
     Written,
-}
-
-/// What one in line waits for; and, once it has it, where it is noted as a holder.
-#[derive(Debug, Clone, Copy)]
-enum Wants {
-    Read,
-    Write,
-    Has(usize),
 }
 
 /// The right to read the value of an [`RwLock`]. Dropping it never switches.
@@ -128,7 +120,6 @@ impl<T> RwLock<T> {
         Self {
             state: Cell::new(State::Free),
             owners: Owners::new(),
-            waiting: WaitQueue::new(),
             value: RefCell::new(value),
         }
     }
@@ -165,7 +156,7 @@ impl<T: ?Sized> RwLock<T> {
     /// If it waits, it unwinds when the task was cancelled; its place in line is given up.
     /// A lock handed over before that is taken. It cannot fail: with
     /// [`Delivery::Error`](crate::Delivery::Error), and while the task unwinds, it really
-    /// waits, also in a circle.
+    /// waits; while it unwinds, also in a circle.
     #[inline]
     #[track_caller]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
@@ -322,10 +313,10 @@ impl<T: ?Sized> RwLock<T> {
 
     #[inline]
     fn try_take(&self, wants: Wants, task: Option<TaskRef>) -> Option<Held<'_, T>> {
-        if !self.waiting.is_empty() {
+        if !self.owners.line.is_empty() {
             return None;
         }
-        self.state.set(self.state.get().with(wants)?);
+        self.set(self.state.get().with(wants)?);
         Some(Held {
             lock: self,
             place: self.owners.add(task),
@@ -356,7 +347,7 @@ impl<T: ?Sized> RwLock<T> {
         let reason = WaitReason::shared_lock(&self.owners);
         // Should it leave the line, those behind it may be served.
         let _leaving = Serve(self);
-        match holders::wait_for_lock(&self.waiting, task, reason, patience, Some(wants)) {
+        match holders::wait_for_lock(&self.owners.line, task, reason, patience, Some(wants)) {
             Ok(Some(Wants::Has(place))) => Ok(Held { lock: self, place }),
             Ok(_) => unreachable!("whoever is taken out of the line has the lock"),
             Err(Some(circle)) => Err(LockError::Deadlock(circle)),
@@ -364,9 +355,14 @@ impl<T: ?Sized> RwLock<T> {
         }
     }
 
+    fn set(&self, state: State) {
+        self.state.set(state);
+        self.owners.alone.set(state == State::Written);
+    }
+
     /// One holder less.
     fn leave(&self) {
-        self.state.set(match self.state.get() {
+        self.set(match self.state.get() {
             State::Read(count) if count > 1 => State::Read(count - 1),
             _ => State::Free,
         });
@@ -375,17 +371,17 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Hands the lock to those who wait, in order.
     fn serve(&self) {
-        while !self.waiting.is_empty() {
+        while !self.owners.line.is_empty() {
             let state = self.state.get();
             let mut then = None;
-            let next = self.waiting.pop_if(|wants| {
+            let next = self.owners.line.pop_if(|wants| {
                 then = state.with(wants);
                 then.is_some()
             });
             let (Some(next), Some(then)) = (next, then) else {
                 return;
             };
-            self.state.set(then);
+            self.set(then);
             let place = self.owners.add(Some(next.task()));
             next.give(Wants::Has(place));
         }
@@ -416,7 +412,7 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
         let Self { value, held } = guard;
         drop(value);
         let lock = held.lock;
-        lock.state.set(State::Read(1));
+        lock.set(State::Read(1));
         let reading = lock.reader(held);
         // Readers that are first in line read along.
         lock.serve();
@@ -458,11 +454,12 @@ impl<T> From<T> for RwLock<T> {
 impl<T: ?Sized + fmt::Debug> fmt::Debug for RwLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("RwLock");
-        match self.value.try_borrow() {
+        // Held meanwhile: what writes it down may wait.
+        match self.try_read() {
             Ok(value) => debug.field("value", &&*value),
             Err(_) => debug.field("value", &format_args!("<locked>")),
         };
-        debug.field("readers", &self.readers()).finish()
+        debug.finish_non_exhaustive()
     }
 }
 

@@ -443,14 +443,19 @@ macro_rules! common {
         ///
         /// # Panics
         ///
-        /// If they are of another semaphore.
+        /// If they are of another semaphore, or would be more than `usize::MAX`. Those of
+        /// `other` are given back then.
         #[track_caller]
         pub fn merge(&mut self, mut other: Self) {
             assert!(
                 std::ptr::eq(&raw const *self.semaphore, &raw const *other.semaphore),
                 "permits of different semaphores cannot be merged"
             );
-            self.count += std::mem::take(&mut other.count);
+            let Some(sum) = self.count.checked_add(other.count) else {
+                panic!("a permit holds at most usize::MAX permits");
+            };
+            self.count = sum;
+            other.count = 0;
         }
     };
 }

@@ -108,6 +108,11 @@ fn more_than_there_can_be() {
     assert_eq!(full.available_permits(), usize::MAX);
     drop(full.try_acquire_many(usize::MAX).unwrap());
     assert_eq!(full.available_permits(), usize::MAX);
+    let mut all = full.try_acquire_many(usize::MAX).unwrap();
+    full.add_permits(5);
+    let text = panic_text(|| all.merge(full.try_acquire_many(3).unwrap()));
+    assert!(text.contains("usize::MAX"), "{text}");
+    assert_eq!((all.count(), full.available_permits()), (usize::MAX, 5));
     let none = Semaphore::new(0);
     assert_eq!(
         none.checked_acquire_many(1).err(),
