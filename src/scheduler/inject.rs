@@ -4,6 +4,7 @@
 //! runtime is gone; then nothing happens. A burst costs one wake-up: the sender
 //! rouses the loop only if it is asleep, and only the first one does.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +18,9 @@ use crate::panic::{defuse, drop_caught};
 use crate::reactor::SlotKey;
 use crate::sys::selector;
 use crate::sys::threads::{AtomicBool, AtomicUsize, Lock, Ordering};
+
+/// How many messages are obeyed between two steps of tasks: each may start one.
+const MESSAGES_IN_A_GO: usize = 256;
 
 /// One wish.
 pub(super) enum Message {
@@ -72,7 +76,7 @@ pub(crate) struct Inbox<R = selector::Waker> {
 
 #[derive(Debug, Default)]
 struct State {
-    messages: Vec<Message>,
+    messages: VecDeque<Message>,
     /// Whether the loop is in a wait that only `rouse` ends.
     asleep: bool,
     /// Whether something has changed since the loop last looked, or was told not to
@@ -85,7 +89,11 @@ struct State {
 impl<R: Rouse> Inbox<R> {
     pub(super) fn new(rouse: Arc<R>) -> Self {
         Self {
-            state: Lock::new(State::default()),
+            // Nobody looks before the first turn.
+            state: Lock::new(State {
+                asleep: true,
+                ..State::default()
+            }),
             filled: AtomicBool::new(false),
             outsiders: AtomicUsize::new(0),
             rouse,
@@ -100,7 +108,7 @@ impl<R: Rouse> Inbox<R> {
             if state.closed {
                 return Some(message);
             }
-            state.messages.push(message);
+            state.messages.push_back(message);
             None
         })
     }
@@ -112,12 +120,7 @@ impl<R: Rouse> Inbox<R> {
             state.closed = true;
             std::mem::take(&mut state.messages)
         };
-        // With what is in a job that was not done.
-        for message in messages {
-            if let Some(payload) = drop_caught(message) {
-                defuse(payload);
-            }
-        }
+        drop_messages(messages);
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -140,7 +143,7 @@ impl<R: Rouse> Inbox<R> {
     }
 
     /// Takes all messages into `arrived`, which is empty.
-    fn take(&self, arrived: &mut Vec<Message>) {
+    fn take(&self, arrived: &mut VecDeque<Message>) {
         self.filled.store(false, Ordering::Release);
         let mut state = self.state.lock();
         state.asleep = false;
@@ -165,6 +168,15 @@ impl<R: Rouse> Inbox<R> {
     /// Whether somebody exists who might still wake a task.
     pub(super) fn has_outsiders(&self) -> bool {
         self.outsiders() > 0
+    }
+}
+
+/// With what is in jobs that were not done.
+fn drop_messages(messages: VecDeque<Message>) {
+    for message in messages {
+        if let Some(payload) = drop_caught(message) {
+            defuse(payload);
+        }
     }
 }
 
@@ -278,27 +290,60 @@ impl Wake for RemoteWaker {
 impl Core {
     /// Whether other threads left messages, as far as a look without a lock tells.
     pub(super) fn has_messages(&self) -> bool {
-        self.inbox.get().is_some_and(|inbox| inbox.is_filled())
+        self.inbox.get().is_some_and(|inbox| inbox.is_filled()) || self.has_arrived()
+    }
+
+    /// Whether some messages were taken, and are still to be obeyed.
+    fn has_arrived(&self) -> bool {
+        !self.arrived.borrow().is_empty()
     }
 
     /// Makes other threads rouse whoever waits for the descriptor of the runtime.
     /// `false` if there are messages already.
     pub(super) fn may_be_left(&self) -> bool {
-        self.inbox.get().is_none_or(|inbox| inbox.fall_asleep())
+        let sleeps = self.inbox.get().is_none_or(|inbox| inbox.fall_asleep());
+        sleeps && !self.has_arrived()
     }
 
-    /// Does what other threads asked for.
+    /// The thread does something else from now on: whoever waits for the descriptor is
+    /// roused by messages, also by those that are there.
+    pub(super) fn leave_inbox(&self) {
+        if !self.may_be_left() {
+            if let Some(inbox) = self.inbox.get() {
+                inbox.rouse.rouse();
+            }
+        }
+    }
+
+    /// Does what other threads asked for: as much of it as may be done in one go.
     pub(super) fn take_messages(&self) {
-        let Some(inbox) = self.inbox.get().filter(|inbox| inbox.is_filled()) else {
-            return;
-        };
         // Two buffers in turn, so that a stream of messages allocates nothing.
         let mut arrived = self.arrived.take();
-        inbox.take(&mut arrived);
-        for message in arrived.drain(..) {
+        if arrived.is_empty() {
+            if let Some(inbox) = self.inbox.get().filter(|inbox| inbox.is_filled()) {
+                inbox.take(&mut arrived);
+            }
+        }
+        for message in arrived.drain(..arrived.len().min(MESSAGES_IN_A_GO)) {
             self.obey(message);
         }
         self.arrived.replace(arrived);
+    }
+
+    /// Does all that other threads asked for, and what comes of it.
+    pub(super) fn take_all_messages(&self) {
+        while self.has_messages() {
+            self.take_messages();
+        }
+    }
+
+    /// Drops what was not obeyed, and what comes from now on.
+    pub(super) fn close_inbox(&self) {
+        let Some(inbox) = self.inbox.get() else {
+            return;
+        };
+        inbox.close();
+        drop_messages(self.arrived.take());
     }
 
     fn obey(&self, message: Message) {

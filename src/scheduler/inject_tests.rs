@@ -1,5 +1,6 @@
 //! The inbox by itself: nobody sleeps over a message, and a burst rouses once.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Inbox, Message, Rouse};
@@ -32,7 +33,7 @@ mod counted {
     }
 
     fn taken(inbox: &Inbox<Count>) -> Vec<u32> {
-        let mut arrived = Vec::new();
+        let mut arrived = VecDeque::new();
         inbox.take(&mut arrived);
         arrived.iter().map(number).collect()
     }
@@ -42,6 +43,9 @@ mod counted {
         let count = Arc::new(Count::default());
         let inbox = Arc::new(Inbox::new(Arc::clone(&count)));
         let roused = || count.0.swap(0, Ordering::Relaxed);
+        // Nobody has looked yet: it may be long until somebody does.
+        assert!(inbox.send(message(0)).is_none());
+        assert_eq!((roused(), taken(&inbox)), (1, vec![0]));
         // Nobody sleeps: nobody is roused.
         for n in 0..1000 {
             assert!(inbox.send(message(n)).is_none());
@@ -112,7 +116,7 @@ mod every_order {
         let mut all = Vec::new();
         loop {
             if inbox.is_filled() {
-                let mut arrived = Vec::new();
+                let mut arrived = VecDeque::new();
                 inbox.take(&mut arrived);
                 all.extend(arrived.iter().map(number));
             }

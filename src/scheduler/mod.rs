@@ -44,6 +44,7 @@ mod wait_queue;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -101,7 +102,7 @@ pub(crate) struct Core {
     /// Calls that run on other threads, and for which a virtual clock waits.
     elsewhere: Cell<usize>,
     /// What the inbox is emptied into.
-    arrived: RefCell<Vec<Message>>,
+    arrived: RefCell<VecDeque<Message>>,
     /// Whether tasks are being ended: a task spawned now is cancelled at birth.
     stopping: Cell<bool>,
     /// Whether there is a schedule, or a hook: anything but the plain queue.
@@ -139,7 +140,7 @@ impl Core {
             waiting_outside: Cell::new(0),
             waiting_for_locks: Cell::new(0),
             elsewhere: Cell::new(0),
-            arrived: RefCell::new(Vec::new()),
+            arrived: RefCell::new(VecDeque::new()),
             stopping: Cell::new(false),
             is_watched: policy.is_some() || hook.is_some(),
             hook,
@@ -176,7 +177,9 @@ impl Core {
 
     /// Looks outside, then steps the tasks that are ready now, once each.
     fn turn(&self) {
-        self.look_outside();
+        // Also where only the rousing itself is to be fetched: whoever waits for the
+        // descriptor would find it readable for ever.
+        self.look(self.reactor.get().is_some());
         for _ in 0..self.queue.len() {
             if self.hook.is_some() {
                 self.step_watched();
@@ -295,11 +298,14 @@ impl Core {
     /// registered.
     #[cold]
     fn look_outside(&self) {
+        self.look(self.has_descriptors() || self.has_messages());
+    }
+
+    fn look(&self, at_descriptors: bool) {
         current::refresh_unwinding();
         self.seen.set(self.clock.now());
         self.expire_timers();
-        #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
-        if self.has_descriptors() || self.has_messages() {
+        if at_descriptors {
             self.collect_events(Some(Duration::ZERO));
         }
         self.take_messages();
@@ -331,7 +337,7 @@ impl Core {
         }
         if !hopes && (deadline.is_none() || self.clock.is_virtual()) {
             // A waker may have been used, and dropped, a moment ago.
-            self.take_messages();
+            self.take_all_messages();
             return self.queue.len() > 0;
         }
         self.pool.trim();
@@ -435,8 +441,6 @@ fn step(task: TaskRef) {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        if let Some(inbox) = self.inbox.get() {
-            inbox.close();
-        }
+        self.close_inbox();
     }
 }

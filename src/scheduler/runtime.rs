@@ -155,6 +155,7 @@ impl Runtime {
         let driven = finish(core);
         core.end_grace();
         core.stopping.set(false);
+        core.leave_inbox();
         // SAFETY: the task returns a `T`, and this is the first to ask.
         let ending = unsafe { main.take_ending::<T>() };
         if let Some(payload) = core.policy_panic.take() {
@@ -221,12 +222,12 @@ impl Runtime {
     }
 
     fn state(&self) -> Turn {
-        if self.core.queue.len() > 0 {
+        // In any case: with no task alive one may be sent.
+        let may_be_left = self.core.may_be_left();
+        if self.core.queue.len() > 0 || !may_be_left {
             Turn::Ready
         } else if self.core.table.live() == 0 {
             Turn::Done
-        } else if !self.core.may_be_left() {
-            Turn::Ready
         } else {
             Turn::Waiting(self.next_deadline())
         }
@@ -338,9 +339,7 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         self.end_tasks();
         // A handle may keep the core; what other threads send is dropped from now on.
-        if let Some(inbox) = self.core.inbox.get() {
-            inbox.close();
-        }
+        self.core.close_inbox();
     }
 }
 
