@@ -1,6 +1,8 @@
 //! The other end is gone, or the channel is closed, at whatever time; and waits that
 //! are cut short.
 
+use std::fs::File;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use greenroom::{
     timeout, yield_now,
 };
 
-use crate::support::{Log, OnDrop, on_virtual};
+use crate::support::{self, Log, OnDrop, on_virtual};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -437,5 +439,46 @@ fn as_many_go_on_as_there_is_room_for() {
         }
         assert!(senders.iter().all(greenroom::JoinHandle::is_finished));
         assert!(receive.try_iter().eq(3..6));
+    });
+}
+
+/// Out of descriptors a runtime cannot be woken by others: a call that would have to
+/// wait says so. Performed by a process of its own.
+#[test]
+fn without_a_descriptor_it_does_not_wait() {
+    let name = "ends::without_a_descriptor_it_does_not_wait";
+    if support::case().is_none() {
+        let mut child = Command::new("sh");
+        child
+            .args(["-c", "ulimit -n 32 && exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture", "--test-threads=1"])
+            .env("GREENROOM_TEST_CASE", "few");
+        return support::finish(child).assert_success();
+    }
+    let (send, receive) = bounded(1);
+    run(|| {
+        let mut all = Vec::new();
+        while let Ok(file) = File::open("/dev/null") {
+            all.push(file);
+        }
+        assert_eq!(receive.recv(), Err(RecvError::WouldBlock));
+        let late = receive.recv_timeout(SECOND);
+        assert_eq!(late, Err(RecvTimeoutError::WouldBlock));
+        let (_keep, never) = greenroom::sync::bounded::<u8>(1);
+        greenroom::select! {
+            recv(receive) -> value => assert_eq!(value, Err(RecvError::WouldBlock)),
+            recv(never) -> value => panic!("{value:?}"),
+        }
+        assert_eq!(send.send(1), Ok(()), "it need not wait");
+        assert_eq!(send.send(2), Err(SendError::WouldBlock(2)));
+        let late = send.send_timeout(3, SECOND);
+        assert_eq!(late, Err(SendTimeoutError::WouldBlock(3)));
+        drop(all);
+        assert_eq!(receive.recv(), Ok(1));
+        let waiting = spawn(move || receive.recv());
+        yield_now();
+        send.send(4).unwrap();
+        assert_eq!(waiting.join().unwrap(), Ok(4));
     });
 }
