@@ -38,6 +38,7 @@
 //! | a resource that is closed whatever happens | `with`, `Close` |
 //! | to pass values between tasks | `sync`: channels, queues, `broadcast`, `watch`, `oneshot` |
 //! | to keep others out while a task waits | `sync`: `Mutex`, `RwLock`, `Semaphore`, `Barrier`, `OnceCell` |
+//! | to pass values between threads | `sync::remote` |
 //! | moments | `sleep`, `interval`, `Timer`, `Clock` |
 //! | values that belong to a task | `task_local!` |
 //! | to wake a task from another thread | `Task::waker` |
@@ -88,10 +89,10 @@
 //! | `gather` and its kin, `race`, `first_ok` | if there are any jobs |
 //! | `with` | if the body or `Close::close` does |
 //! | `timeout`, `shield`, `CancelScope::run`, a task-local's `scope` | if the body does |
-//! | `sleep`, `sleep_until`, `Timer::wait`, `Interval::tick`, `unblock` | always |
-//! | `Sender::send`, `Receiver::recv`, its iterators, `Event::wait`, `select!` | if it has to wait, and one of every 128 times |
+//! | `sleep`, `sleep_until`, `Timer::wait`, `Interval::tick`, `unblock`, `Condvar::wait` and its kin | always |
+//! | `Sender::send`, `Receiver::recv`, their kin with a limit of time, iterators, those of `sync::remote` as well, `Event::wait`, `select!` | if it has to wait, and one of every 128 times |
 //! | `lock`, `read`, `write`, `acquire` and their kin, `Barrier::wait` | if it has to wait, and one of every 128 times |
-//! | `Condvar::wait` and `wait_while`, `OnceCell::get_or_init` | if it has to wait |
+//! | `OnceCell::get_or_init` | if it has to wait |
 //! | `Queue::push`, `pop`, `join`, its iterators | if it has to wait, and one of every 128 times |
 //! | `BroadcastReceiver::recv`, its iterators, `WatchReceiver::changed`, `wait_for` | if it has to wait, and one of every 128 times |
 //! | `accept`, `connect`, `read`, `write`, `peek` and what is made of them | if it has to wait, and one of every 128 times |

@@ -9,7 +9,6 @@ use std::time::Duration;
 use super::WaitReason;
 use super::cancel;
 use super::header::{Reason, TaskRef};
-#[cfg(feature = "time")]
 use crate::timer::Instant;
 
 pub(crate) use super::current::task as current;
@@ -113,6 +112,11 @@ pub(crate) fn sleep_until(task: TaskRef, deadline: Instant) {
             return;
         }
     }
+}
+
+/// Now, by the clock of a task.
+pub(crate) fn now(task: TaskRef) -> Instant {
+    task.core().clock.now()
 }
 
 /// [`WaitQueue::wait`] for no longer than `limit`. Whether the time was over first.

@@ -240,6 +240,24 @@ impl fmt::Display for StuckTask {
     }
 }
 
+impl fmt::Display for TaskInfo {
+    /// One line, as in the report of a [`Deadlock`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " '{name}'")?;
+        }
+        write!(f, ", spawned at {}, ", self.spawned_at)?;
+        if self.is_cancelled {
+            write!(f, "cancelled, ")?;
+        }
+        match &self.waits_for {
+            Some(what) => write!(f, "waits for {what}"),
+            None => write!(f, "ready"),
+        }
+    }
+}
+
 impl Error for Deadlock {}
 
 /// Why [`try_run`](crate::try_run) has no value to give.

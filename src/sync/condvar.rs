@@ -191,6 +191,53 @@ impl Condvar {
         guard
     }
 
+    /// Like [`wait_while`](Self::wait_while), but waits no longer than so long in all for
+    /// the condition not to hold. Then it takes the lock again, however long that takes.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use greenroom::{run, sync::{Condvar, Mutex}};
+    ///
+    /// run(|| {
+    ///     let (count, changed) = (Mutex::new(0), Condvar::new());
+    ///     let limit = Duration::from_millis(1);
+    ///     let (_count, waited) = changed.wait_timeout_while(count.lock(), limit, |n| *n == 0);
+    ///     assert!(waited.timed_out());
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`wait_while`](Self::wait_while).
+    ///
+    /// # Scheduling
+    ///
+    /// As [`wait_while`](Self::wait_while).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`wait`](Self::wait).
+    #[track_caller]
+    pub fn wait_timeout_while<'a, T: ?Sized>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        limit: Duration,
+        mut condition: impl FnMut(&mut T) -> bool,
+    ) -> (MutexGuard<'a, T>, WaitTimeoutResult) {
+        let start = park::now(waiter());
+        let mut guard = guard;
+        loop {
+            if !condition(&mut guard) {
+                return (guard, WaitTimeoutResult(false));
+            }
+            let passed = park::now(waiter()).duration_since(start);
+            let Some(left) = limit.checked_sub(passed).filter(|left| !left.is_zero()) else {
+                return (guard, WaitTimeoutResult(true));
+            };
+            (guard, _) = self.wait_timeout(guard, left);
+        }
+    }
+
     /// Wakes the one who waits longest, if anybody does. Never waits.
     ///
     /// # Scheduling

@@ -39,6 +39,7 @@ use crate::scheduler::select::{Arm, Entry, Selectable};
 ///     s.spawn(|| event.set());
 /// });
 /// ```
+#[doc(alias = "Notify")]
 #[derive(Default)]
 pub struct Event {
     set: Cell<bool>,

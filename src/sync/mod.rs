@@ -14,7 +14,7 @@
 //! | so many at a time | [`Semaphore`] |
 //! | to meet | [`Barrier`] |
 //! | a value that the first to come makes | [`OnceCell`] |
-//! | any of the first three from or to another thread | [`remote`] |
+//! | a channel or a oneshot from or to another thread | [`remote`] |
 //!
 //! Those of one thread have no atomics, and are not `Send`. All serve those who wait in
 //! the order in which they came. What is handed over is not lost when its receiver is
@@ -46,7 +46,7 @@ pub use barrier::{Barrier, BarrierWaitResult};
 pub use broadcast::{
     BroadcastIntoIter, BroadcastIter, BroadcastReceiver, BroadcastSender, broadcast,
 };
-pub use channel::{IntoIter, Iter, Receiver, Sender, TryIter, bounded, unbounded};
+pub use channel::{IntoIter, Iter, Receiver, Sender, TryIter, bounded, never, unbounded};
 pub use condvar::{Condvar, WaitTimeoutResult};
 pub use error::{
     AcquireError, BroadcastRecvError, BroadcastTryRecvError, Lagged, LockError, RecvError,

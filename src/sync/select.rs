@@ -111,6 +111,10 @@ impl<T> fmt::Debug for SendArm<'_, T> {
 
 /// What leads to a receiver: the receiver itself, or references to it.
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`recv(..)` is for receivers of channels, not for `{Self}`",
+    note = "a `Queue` or an `Event` is waited for with `wait(&it)`; a receiver of a broadcast, a watch or a oneshot with `wait(&mut it)`"
+)]
 pub trait Receives {
     /// Which kind; a reference to it gives the arm.
     #[doc(hidden)]
@@ -121,6 +125,10 @@ pub trait Receives {
 
 /// What leads to a sender.
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`send(.., ..)` is for senders of channels of one thread, not for `{Self}`",
+    note = "to send to another thread beside other things, give the send a task of its own"
+)]
 pub trait Sends {
     #[doc(hidden)]
     type Value;

@@ -151,6 +151,24 @@ impl Semaphore {
         }
     }
 
+    /// [`checked_acquire_many`](Self::checked_acquire_many) of one.
+    ///
+    /// # Errors
+    ///
+    /// As [`checked_acquire_many`](Self::checked_acquire_many).
+    ///
+    /// # Scheduling
+    ///
+    /// As [`acquire`](Self::acquire).
+    ///
+    /// # Cancellation
+    ///
+    /// As [`checked_acquire_many`](Self::checked_acquire_many).
+    #[inline]
+    pub fn checked_acquire(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        self.checked_acquire_many(1)
+    }
+
     /// Like [`acquire_many`](Self::acquire_many), but returns an error where that panics,
     /// and where that really waits though the task is cancelled or unwinding.
     ///

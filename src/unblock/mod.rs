@@ -76,8 +76,10 @@ use crate::thread_pool::{ThreadPool, Work};
 /// # Cancellation
 ///
 /// Unwinds when the task was cancelled. A call that has not begun is dropped unrun, by this
-/// task; one that has begun runs on to its end, and its result is dropped there, on its
-/// thread, whatever it panics with being forgotten. A result that came before is returned.
+/// task; one that has begun runs on, and its result is dropped there, on its thread,
+/// whatever it panics with being forgotten. A result that came before is returned. Nobody
+/// waits for one that runs on, not even the end of the process: what must be done goes into
+/// `shield(|| unblock(..))`, for which `run` waits.
 /// It cannot fail: with [`Delivery::Error`](crate::Delivery::Error), and while the task
 /// unwinds, it really waits.
 #[doc(alias = "spawn_blocking")]

@@ -179,6 +179,35 @@ fn a_limit_of_time() {
     });
 }
 
+/// The limit is for the whole, however often it is woken.
+#[test]
+fn a_limit_of_time_for_a_condition() {
+    on_virtual(|| {
+        let pair = Rc::new(Pair::default());
+        let start = Instant::now();
+        let wait = |limit, least| {
+            let pair = Rc::clone(&pair);
+            spawn(move || {
+                let count = pair.count.lock();
+                let until = |count: &mut u32| *count < least;
+                let (_count, waited) = pair.changed.wait_timeout_while(count, limit, until);
+                (waited.timed_out(), start.elapsed())
+            })
+        };
+        let (early, late) = (wait(9 * SECOND, 3), wait(5 * SECOND / 2, 9));
+        let (now, never) = (wait(Duration::ZERO, 1), wait(Duration::ZERO, 0));
+        for _ in 0..4 {
+            sleep(SECOND);
+            *pair.count.lock() += 1;
+            pair.changed.notify_all();
+        }
+        assert_eq!(early.join().unwrap(), (false, 3 * SECOND));
+        assert_eq!(late.join().unwrap(), (true, 5 * SECOND / 2));
+        assert_eq!(now.join().unwrap(), (true, Duration::ZERO));
+        assert_eq!(never.join().unwrap(), (false, Duration::ZERO));
+    });
+}
+
 #[test]
 fn wait_while_looks_each_time() {
     on_virtual(|| {

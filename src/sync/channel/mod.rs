@@ -75,3 +75,48 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
     bounded(usize::MAX)
 }
+
+/// A channel from which nothing ever comes, and that never ends.
+///
+/// It takes the place of one that has ended in the loop around a
+/// [`select!`](crate::select): an arm that is closed is always ready, and would be chosen
+/// again and again.
+///
+/// ```
+/// use greenroom::sync::{bounded, never};
+/// use greenroom::{run, select};
+///
+/// run(|| {
+///     let (numbers, mut number) = bounded(3);
+///     let (letters, mut letter) = bounded(3);
+///     numbers.send(1).unwrap();
+///     letters.send('a').unwrap();
+///     drop((numbers, letters));
+///     let (mut seen, mut open) = (0, 2);
+///     while open > 0 {
+///         select! {
+///             recv(number) -> n => match n {
+///                 Ok(_) => seen += 1,
+///                 Err(_) => { number = never(); open -= 1 }
+///             },
+///             recv(letter) -> l => match l {
+///                 Ok(_) => seen += 1,
+///                 Err(_) => { letter = never(); open -= 1 }
+///             },
+///         }
+///     }
+///     assert_eq!(seen, 2);
+/// });
+/// ```
+///
+/// A task that waits for it alone waits for ever: that is a deadlock, as with any other
+/// channel whose senders do nothing.
+#[must_use]
+pub fn never<T>() -> Receiver<T> {
+    Receiver::first(Rc::new(Shared {
+        channel: Channel::new(0, Line::default()),
+        // One that nobody has.
+        senders: Cell::new(1),
+        receivers: Cell::new(1),
+    }))
+}

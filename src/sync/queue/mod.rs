@@ -210,6 +210,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// If it waits, it unwinds when the task was cancelled; the item is dropped, not pushed.
     /// While the task unwinds it returns an error instead of waiting.
+    #[doc(alias = "put")]
     #[inline(always)]
     pub fn push(&self, item: T) -> Result<(), SendError<T>> {
         self.channel.send(item, WaitReason::Room)
@@ -272,6 +273,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// If it waits, it unwinds when the task was cancelled; an item handed over before that
     /// is returned, not lost. While the task unwinds it returns an error instead of
     /// waiting.
+    #[doc(alias = "get")]
     #[inline(always)]
     pub fn pop(&self) -> Result<T, RecvError> {
         self.channel.recv(WaitReason::Item)

@@ -34,6 +34,27 @@
 //! is never taken for stuck. A virtual clock does not wait for other threads: its time goes on
 //! while a task waits here.
 //!
+//! To look at a runtime that seems to be stuck, ask it from outside:
+//!
+//! ```
+//! use greenroom::{Handle, run, tasks};
+//!
+//! run(|| {
+//!     let handle = Handle::current().unwrap();
+//!     let watcher = std::thread::spawn(move || {
+//!         let lines = handle.spawn(|| tasks().iter().map(ToString::to_string).collect::<Vec<_>>());
+//!         lines.join().unwrap().join("\n")
+//!     });
+//!     greenroom::unblock(move || {
+//!         let report = watcher.join().unwrap();
+//!         assert!(report.contains("waits for a call on the thread pool"), "{report}");
+//!     });
+//! });
+//! ```
+//!
+//! On a plain thread there is no `select!`: there are [`Receiver::recv_timeout`], and
+//! [`run`](crate::run).
+//!
 //! In a `select!` a receiver is waited for with `recv(receiver)`, as those of one
 //! thread. There is no arm that sends into such a channel: give a task of its own to
 //! a send that has to wait beside other things.
