@@ -250,20 +250,22 @@ fn cycle(task: TaskRef, reason: WaitReason) -> Option<WaitCycle> {
                 .map(|(task, reason, _)| report::stuck_for(*task, *reason));
             return Some(WaitCycle::of(circle.collect()));
         }
-        most = most.checked_sub(1)?;
         let reason = next.waiting.get();
-        // One that was cancelled, and has not run since, will let go, or look itself.
-        let lets_go = next.queued.get() && next.cancel.pending();
-        if lets_go || !leads_on(reason) || !seen.insert(next.id) {
+        if !is_stuck(next, reason) || !seen.insert(next.id) {
             continue;
         }
+        most = most.checked_sub(1)?;
         let leads_to = awaited(next, reason, most);
-        // One that holds what it waits for was given it, and has not run since.
-        if !leads_to.contains(&next) {
-            path.push((next, reason, leads_to));
-        }
+        most = most.saturating_sub(leads_to.len());
+        path.push((next, reason, leads_to));
     }
     None
+}
+
+/// Whether a task waits, and for certain tasks. One that is in the queue was given what it
+/// waits for, or was cancelled, or will look itself before it waits on.
+fn is_stuck(task: TaskRef, reason: WaitReason) -> bool {
+    leads_on(reason) && !task.queued.get()
 }
 
 /// Waits for a lock in line, with `hand` in hand.
@@ -282,12 +284,8 @@ pub(crate) fn wait_for_lock<T>(
     hand: Option<T>,
 ) -> Result<Option<T>, Option<WaitCycle>> {
     let look = || {
-        if park::may_throw(task) {
-            return cycle(task, reason);
-        }
-        // Nobody to tell here: others are to look.
-        may_close_circle(task, reason);
-        None
+        let can_tell = patience == Patience::Fails || park::may_throw();
+        can_tell.then(|| cycle(task, reason)).flatten()
     };
     let mut circle = None;
     // A cancellation comes first.
@@ -296,6 +294,11 @@ pub(crate) fn wait_for_lock<T>(
     }
     if circle.is_some() {
         return Err(circle);
+    }
+    if !park::may_throw() {
+        // Perhaps nobody was told here: others are to look. Once, or they would wake
+        // each other for ever.
+        may_close_circle(task, reason);
     }
     let _counted = Waiting::new(task);
     let waited = line.wait_unless(task, reason, patience, hand, || {
@@ -336,20 +339,21 @@ pub(super) fn may_close_circle(task: TaskRef, reason: impl Reason) {
 #[inline(never)]
 fn make_look(task: TaskRef, reason: WaitReason) {
     let mut seen = HashSet::new();
-    let mut left = awaited(task, reason, MOST);
     let mut most = MOST;
+    let mut left = awaited(task, reason, most);
     while let Some(next) = left.pop() {
         let reason = next.waiting.get();
-        if next == task || !leads_on(reason) || !seen.insert(next.id) {
+        if next == task || !is_stuck(next, reason) || !seen.insert(next.id) {
             continue;
-        }
-        if is_lock(reason) {
-            next.wake();
         }
         let Some(fewer) = most.checked_sub(1) else {
             return;
         };
-        most = fewer;
-        left.extend(awaited(next, reason, most));
+        let leads_to = awaited(next, reason, fewer);
+        most = fewer.saturating_sub(leads_to.len());
+        left.extend(leads_to);
+        if is_lock(reason) {
+            next.wake();
+        }
     }
 }

@@ -146,10 +146,11 @@ pub(crate) fn may_wait(task: TaskRef) -> bool {
     !task.cancel.pending() || cancel::meet(task)
 }
 
-/// Whether a panic thrown now would not meet another one in this task.
+/// Whether a panic thrown now would for sure not meet another one: nobody in the thread
+/// unwinds.
 #[inline]
-pub(crate) fn may_throw(task: TaskRef) -> bool {
-    !std::thread::panicking() || !cancel::is_unwinding(task)
+pub(crate) fn may_throw() -> bool {
+    !std::thread::panicking()
 }
 
 /// Leaves the task until somebody wakes it. It may be woken for nothing.
