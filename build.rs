@@ -11,6 +11,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(reactor, values(\"epoll\", \"kqueue\"))");
     println!("cargo::rustc-check-cfg=cfg(loom)");
+    println!("cargo::rustc-check-cfg=cfg(race_detector)");
     println!("cargo::rustc-check-cfg=cfg(memory, values(\"linux\"))");
     println!("cargo::rustc-check-cfg=cfg(stacks, values(\"slab\", \"system\"))");
 

@@ -14,6 +14,8 @@ mod epoll;
 pub(crate) mod fault;
 #[cfg(all(feature = "runtime", reactor = "kqueue"))]
 mod kqueue;
+#[cfg(all(feature = "runtime", race_detector))]
+mod pthread;
 #[cfg(all(feature = "runtime", any(reactor = "epoll", reactor = "kqueue")))]
 pub(crate) mod selector;
 #[cfg(stacks = "slab")]

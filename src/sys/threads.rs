@@ -1,33 +1,28 @@
 //! What threads share and how they wait for each other: locks, flags, parking.
 //!
-//! It is std's. Checkers cannot see into that, so under them the same few names are
-//! something they can: with `--cfg loom` the unit tests run on loom's, which tries
-//! the orders in which threads may go.
+//! It is std's. Checkers cannot see into that, so for them the same few names are
+//! something they can:
+//!
+//! | built with | it is | for |
+//! |---|---|---|
+//! | | std's | everybody |
+//! | `--cfg loom`, the unit tests | loom's | every order in which threads may go |
+//! | `--cfg race_detector` | the C library's, by `pthread.rs` | helgrind, which watches those calls |
 //!
 //! Whatever two threads touch at once, and what is to be checked so, is built of
 //! these. Must never: know of tasks.
 
 use std::fmt;
 
-#[cfg(not(all(loom, test)))]
+#[cfg(not(any(race_detector, all(loom, test))))]
 mod shown {
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
     pub(crate) use std::sync::{Mutex, MutexGuard};
     pub(crate) use std::thread::{Thread, current, park, park_timeout};
-
-    /// Starts a thread that nobody joins.
-    pub(crate) fn spawn(
-        name: String,
-        stack_size: Option<usize>,
-        body: impl FnOnce() + Send + 'static,
-    ) -> std::io::Result<()> {
-        let mut thread = std::thread::Builder::new().name(name);
-        if let Some(bytes) = stack_size {
-            thread = thread.stack_size(bytes);
-        }
-        thread.spawn(body).map(drop)
-    }
 }
+
+#[cfg(race_detector)]
+use super::pthread as shown;
 
 #[cfg(all(loom, test))]
 mod shown {
@@ -97,9 +92,25 @@ mod shown {
     }
 }
 
+#[cfg(all(loom, test))]
+pub(crate) use shown::spawn;
 pub(crate) use shown::{
-    AtomicBool, AtomicUsize, Ordering, Thread, current, fence, park, park_timeout, spawn,
+    AtomicBool, AtomicUsize, Ordering, Thread, current, fence, park, park_timeout,
 };
+
+/// Starts a thread that nobody joins.
+#[cfg(not(all(loom, test)))]
+pub(crate) fn spawn(
+    name: String,
+    stack_size: Option<usize>,
+    body: impl FnOnce() + Send + 'static,
+) -> std::io::Result<()> {
+    let mut thread = std::thread::Builder::new().name(name);
+    if let Some(bytes) = stack_size {
+        thread = thread.stack_size(bytes);
+    }
+    thread.spawn(body).map(drop)
+}
 
 /// A lock that does not poison: nothing that can panic is done under it.
 pub(crate) struct Lock<T>(shown::Mutex<T>);
