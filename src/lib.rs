@@ -256,6 +256,7 @@ pub mod __private {
         BroadcastArm, EventArm, OneshotArm, Receives, RecvArm, RemoteArm, SendArm, Sends, WatchArm,
         receiver, send,
     };
+    pub use crate::task::remote_select::RemoteJoinArm;
     pub use crate::task::select::{Handle, JoinArm, Key};
     #[cfg(feature = "time")]
     pub use crate::time::{Otherwise, TimerArm, otherwise};

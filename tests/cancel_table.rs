@@ -44,7 +44,9 @@ use rows::{
 };
 use sockets::{ACCEPT, CONNECT, PEEK, READ, WRITE};
 use support::{Log, OnDrop};
-use threads::{REMOTE_JOIN, UNBLOCK};
+use threads::{
+    REMOTE_JOIN, REMOTE_JOIN_ARM, REMOTE_JOIN_BY_REFERENCE, REMOTE_JOIN_TIMEOUT, UNBLOCK,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -121,6 +123,9 @@ table! {
     selects_a_watch: WATCH_ARM,
     unblocks: UNBLOCK,
     joins_by_a_handle: REMOTE_JOIN,
+    joins_by_a_reference_to_a_handle: REMOTE_JOIN_BY_REFERENCE,
+    joins_by_a_handle_with_a_limit: REMOTE_JOIN_TIMEOUT,
+    selects_the_end_by_a_handle: REMOTE_JOIN_ARM,
     accepts: ACCEPT,
     reads: READ,
     peeks: PEEK,

@@ -7,6 +7,8 @@
 
 mod support;
 
+#[path = "handles/by_reference.rs"]
+mod by_reference;
 #[path = "handles/cancelling.rs"]
 mod cancelling;
 #[path = "handles/deadlocks.rs"]
@@ -17,6 +19,8 @@ mod joining;
 mod model;
 #[path = "handles/runtimes.rs"]
 mod runtimes;
+#[path = "handles/selecting.rs"]
+mod selecting;
 #[path = "handles/spawning.rs"]
 mod spawning;
 

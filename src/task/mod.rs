@@ -8,6 +8,8 @@ mod join_set;
 mod local;
 mod packet;
 mod remote;
+mod remote_join;
+pub(crate) mod remote_select;
 pub(crate) mod select;
 
 use std::fmt;
@@ -18,7 +20,8 @@ pub use builder::Builder;
 pub use handle::{CancelOnDrop, JoinHandle};
 pub use join_set::JoinSet;
 pub use local::LocalKey;
-pub use remote::{Handle, RemoteJoinHandle};
+pub use remote::Handle;
+pub use remote_join::RemoteJoinHandle;
 
 use crate::id::TaskId;
 use crate::scheduler::spawn::TaskName;

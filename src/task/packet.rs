@@ -16,11 +16,12 @@ use std::io;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::error::JoinError;
 use crate::id::TaskId;
 use crate::panic::{Payload, defuse, drop_caught};
-use crate::scheduler::outside::Address;
+use crate::scheduler::outside::{Address, Caller};
 use crate::scheduler::spawn;
 use crate::scheduler::{Cancelled, Inbox, Outsider};
 
@@ -53,6 +54,23 @@ pub(super) enum Stage<T> {
     Over,
 }
 
+/// What a call of the handle that waits has changed in the packet. It has to
+/// [`leave`](Packet::leave).
+#[derive(Clone, Copy)]
+pub(super) struct Entered {
+    /// Whether the handle, which meanwhile does not count, is to count again.
+    counts_again: bool,
+}
+
+/// Leaves when it is dropped.
+pub(super) struct Waiting<'a, T>(pub(super) &'a Packet<T>, pub(super) Entered);
+
+impl<T> Drop for Waiting<'_, T> {
+    fn drop(&mut self) {
+        self.0.leave(self.1);
+    }
+}
+
 impl<T> Packet<T> {
     /// Of a task that is to be made. `canceller` counts for its handle.
     pub(super) fn new(name: Option<Box<str>>, canceller: Outsider) -> Self {
@@ -70,16 +88,86 @@ impl<T> Packet<T> {
         }
     }
 
-    /// What the task gave, if it has ended and nobody took it.
+    /// What the task gave, if it has ended. For its handle.
+    ///
+    /// # Panics
+    ///
+    /// If it was taken before.
+    #[track_caller]
     pub(super) fn take(&self) -> Option<Result<T, JoinError>> {
         let mut state = self.lock();
         match std::mem::replace(&mut state.stage, Stage::Over) {
             Stage::Ended(result) => Some(result),
+            Stage::Over => {
+                drop(state);
+                panic!("the task was joined already: its result is gone")
+            }
             other => {
                 state.stage = other;
                 None
             }
         }
+    }
+
+    /// Whether the task has ended, joined or not. For its handle.
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self.lock().stage, Stage::Ended(_) | Stage::Over)
+    }
+
+    /// The caller is woken when the task ends. The handle is used up by it: from now on
+    /// it cancels nothing, and so does not count.
+    #[track_caller]
+    pub(super) fn enter_last(&self, caller: Caller) -> Entered {
+        self.begin(caller, false, false)
+    }
+
+    /// The caller is woken when the task ends, and the handle is still there afterwards.
+    ///
+    /// It counts on, except where it can do nothing before its task has ended or somebody
+    /// else that counts has done something. A plain thread without a limit waits for the
+    /// end and nothing else. A task of the same runtime is woken by the others of that,
+    /// by its timers, or from outside, and all these count by themselves.
+    #[track_caller]
+    pub(super) fn enter(&self, caller: Caller, limit: Option<Duration>) -> Entered {
+        let same = self.counter_of_running().is_some();
+        let alone = !caller.is_task() && limit.is_none();
+        self.begin(caller, !same && !alone, same)
+    }
+
+    #[track_caller]
+    fn begin(&self, caller: Caller, counts: bool, counts_again: bool) -> Entered {
+        let address = match caller.address() {
+            Ok(address) => address,
+            Err(error) => panic!("join has no descriptor to be woken by: {error}"),
+        };
+        let mut state = self.lock();
+        state.joiner = Some(address);
+        let canceller = if counts { None } else { state.canceller.take() };
+        drop(state);
+        drop(canceller);
+        Entered { counts_again }
+    }
+
+    /// The wait is over: nobody is woken, and the handle counts as before.
+    pub(super) fn leave(&self, entered: Entered) {
+        let again = entered.counts_again.then(|| self.counter_of_running());
+        let mut again = again.flatten();
+        let mut state = self.lock();
+        let joiner = state.joiner.take();
+        if matches!(state.stage, Stage::Sent | Stage::Alive) && again.is_some() {
+            std::mem::swap(&mut state.canceller, &mut again);
+        }
+        drop(state);
+        drop((joiner, again));
+    }
+
+    /// What counts for its handle, where that is asked for by a task of the same runtime.
+    fn counter_of_running(&self) -> Option<Outsider> {
+        if !self.runtime.belongs_to_this_thread() || !Caller::here().is_task() {
+            return None;
+        }
+        let running = Outsider::of_current().ok()?;
+        Arc::ptr_eq(running.inbox(), &self.runtime).then_some(running)
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<T>> {

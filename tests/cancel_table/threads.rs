@@ -5,9 +5,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use greenroom::{Handle, Task, ThreadPool, current, park, shield, sleep, yield_now};
+use greenroom::sync::Event;
+use greenroom::{
+    Awaitable, Handle, RemoteJoinHandle, Task, ThreadPool, current, park, shield, sleep, yield_now,
+};
 
-use crate::rows::{Call, Rig};
+use crate::rows::{Call, LONG, Rig};
 
 /// A call on a pool of one thread, which ends when it is told to.
 pub(crate) const UNBLOCK: Call = Call {
@@ -47,30 +50,71 @@ thread_local! {
     static WAITS: Cell<Option<Task>> = const { Cell::new(None) };
 }
 
-/// A task that was spawned through a handle.
+/// Waits somehow for a task that was spawned through a handle.
+fn joining(wait: fn(RemoteJoinHandle<u32>) -> String) -> Rig {
+    // Only what is `Send` goes through the handle: the gate is the thread's.
+    OPEN.set(false);
+    let task = Handle::current().unwrap().spawn(|| {
+        WAITS.set(Some(current()));
+        shield(|| {
+            while !OPEN.get() {
+                park();
+            }
+        });
+        5
+    });
+    sleep(Duration::from_nanos(1)); // what came from outside is looked at now
+    let open = || {
+        OPEN.set(true);
+        if let Some(waits) = WAITS.take() {
+            waits.unpark();
+        }
+    };
+    Rig::new(move || wait(task), open, open)
+}
+
 pub(crate) const REMOTE_JOIN: Call = Call {
     patient: true,
     ..Call::fails(
+        |_| joining(|task| task.join().unwrap().to_string()),
+        "5",
+        "5",
+    )
+};
+
+pub(crate) const REMOTE_JOIN_BY_REFERENCE: Call = Call {
+    patient: true,
+    ..Call::fails(
+        |_| joining(|mut task| (&mut task).wait().unwrap().to_string()),
+        "5",
+        "5",
+    )
+};
+
+pub(crate) const REMOTE_JOIN_TIMEOUT: Call = Call {
+    patient: true,
+    ..Call::fails(
         |_| {
-            // Only what is `Send` goes through the handle: the gate is the thread's.
-            OPEN.set(false);
-            let task = Handle::current().unwrap().spawn(|| {
-                WAITS.set(Some(current()));
-                shield(|| {
-                    while !OPEN.get() {
-                        park();
-                    }
-                });
-                5
-            });
-            sleep(Duration::from_nanos(1)); // what came from outside is looked at now
-            let open = || {
-                OPEN.set(true);
-                if let Some(waits) = WAITS.take() {
-                    waits.unpark();
+            joining(|mut task| match task.join_timeout(10 * LONG) {
+                Some(end) => end.unwrap().to_string(),
+                None => "late".to_owned(),
+            })
+        },
+        "5",
+        "5",
+    )
+};
+
+pub(crate) const REMOTE_JOIN_ARM: Call = Call {
+    patient: true,
+    ..Call::fails(
+        |_| {
+            joining(|mut task| {
+                greenroom::select! {
+                    join(&mut task) -> end => end.unwrap().to_string(),
+                    wait(&Event::new()) => "an event".to_owned(),
                 }
-            };
-            Rig::new(move || task.join().unwrap().to_string(), open, open)
+            })
         },
         "5",
         "5",

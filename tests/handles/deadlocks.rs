@@ -1,10 +1,17 @@
 //! Whoever may still spawn or cancel keeps a runtime from being taken for stuck, and
 //! nobody else.
 
+use std::cell::Cell;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
-use greenroom::{Handle, RunError, Runtime, Turn, current, park, run, spawn, try_run, yield_now};
+use greenroom::{
+    Awaitable, Handle, RunError, Runtime, Task, Turn, current, park, run, sleep, spawn, timeout,
+    try_run, yield_now,
+};
+
+use crate::support::OnDrop;
 
 /// What the tasks of a deadlock waited for.
 fn reasons<T: std::fmt::Debug>(result: Result<T, RunError>) -> Vec<String> {
@@ -121,4 +128,84 @@ fn a_task_that_joins_one_of_another_runtime_is_in_none() {
     });
     run(|| task.join().unwrap());
     helper.join().unwrap();
+}
+
+#[test]
+fn a_handle_that_is_waited_for_in_its_own_runtime_does_not_count_meanwhile() {
+    for way in 0..2 {
+        let ended = try_run(|| {
+            let mut task = Handle::current().unwrap().spawn(park);
+            if way == 0 {
+                let _never = (&mut task).wait();
+            } else {
+                greenroom::select! { join(&mut task) => () }
+            }
+        });
+        assert_eq!(reasons(ended).len(), 2);
+    }
+}
+
+#[test]
+fn nor_does_one_that_a_plain_thread_waits_for_without_a_limit() {
+    let (ended, joined) = {
+        let mut rt = Runtime::new();
+        let handle = rt.handle().unwrap();
+        let mut task = handle.spawn(park);
+        let joiner = thread::spawn(move || (&mut task).wait());
+        drop(handle);
+        (rt.try_run(park), joiner.join().unwrap())
+    };
+    assert_eq!(reasons(ended), ["unpark", "unpark"]);
+    assert!(joined.unwrap_err().is_cancelled());
+}
+
+/// When the limit has come, whoever waited may still cancel the task.
+#[test]
+fn one_that_is_waited_for_with_a_limit_counts() {
+    let mut rt = Runtime::new();
+    let handle = rt.handle().unwrap();
+    let mut task = handle.spawn(park);
+    drop(handle);
+    let joiner = thread::spawn(move || {
+        assert!(task.join_timeout(Duration::from_millis(20)).is_none());
+        task.cancel();
+        task.join().unwrap_err().is_cancelled()
+    });
+    // Reported when the task has ended, and so not with it.
+    let ended = rt.try_run(park);
+    assert_eq!(reasons(ended), ["unpark"]);
+    assert!(joiner.join().unwrap());
+}
+
+thread_local! {
+    static MAIN: Cell<Option<Task>> = const { Cell::new(None) };
+}
+
+#[test]
+fn after_a_cancelled_wait_it_counts_again() {
+    for way in 0..2 {
+        let helper = run(|| {
+            MAIN.set(Some(current()));
+            let mut task = Handle::current().unwrap().spawn(|| {
+                let _woken = OnDrop(|| MAIN.take().unwrap().unpark());
+                park();
+            });
+            let waited = timeout(Duration::from_millis(1), || {
+                if way == 0 {
+                    let _never = (&mut task).wait();
+                } else {
+                    greenroom::select! { join(&mut task) => () }
+                }
+            });
+            assert!(waited.is_err());
+            let helper = thread::spawn(move || {
+                sleep(Duration::from_millis(5)); // the main task waits by then
+                task.cancel();
+                task.join().unwrap_err().is_cancelled()
+            });
+            park(); // who could end that is the helper, by the handle
+            helper
+        });
+        assert!(helper.join().unwrap());
+    }
 }
