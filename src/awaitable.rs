@@ -2,12 +2,21 @@
 
 /// Something to wait for, once: the await-style face of this crate.
 ///
-/// It is implemented for [`JoinHandle`](crate::JoinHandle) and
-/// [`ScopedJoinHandle`](crate::ScopedJoinHandle),
-/// [`RemoteJoinHandle`](crate::RemoteJoinHandle), [`Timer`](crate::Timer),
-/// `&Event`, `&Receiver`, `&Queue`, and for tuples, arrays and `Vec`s of such, which are
-/// waited for all at once, each by a task of its own. Implement it for your types:
-/// `wait` is an ordinary function that may call anything that waits.
+/// | implemented for | one gets |
+/// |---|---|
+/// | [`JoinHandle`](crate::JoinHandle), [`CancelOnDrop`](crate::CancelOnDrop), [`ScopedJoinHandle`](crate::ScopedJoinHandle), [`SupervisedJoinHandle`](crate::SupervisedJoinHandle) | as their `join` |
+/// | [`RemoteJoinHandle`](crate::RemoteJoinHandle), [`RemoteCancelOnDrop`](crate::RemoteCancelOnDrop), and `&mut` to one: it is still there if that is cancelled | as its `join` |
+/// | [`Timer`](crate::Timer), `&mut` [`Interval`](crate::Interval) | `()`; as `tick` |
+/// | `&`[`Event`](crate::sync::Event), `&`[`Barrier`](crate::sync::Barrier) | as their `wait` |
+/// | `&`[`Receiver`](crate::sync::Receiver), `&`[`remote::Receiver`](crate::sync::remote::Receiver) | as `recv` |
+/// | `&`[`Queue`](crate::sync::Queue) | as `pop` |
+/// | `&mut` [`BroadcastReceiver`](crate::sync::BroadcastReceiver), `&mut` [`WatchReceiver`](crate::sync::WatchReceiver) | as `recv`; as `changed` |
+/// | [`OneshotReceiver`](crate::sync::OneshotReceiver) and [`remote::OneshotReceiver`](crate::sync::remote::OneshotReceiver), and `&mut` to one: it is still there if that is cancelled | as `recv` |
+/// | tuples of one to twelve such, arrays and `Vec`s of such: waited for all at once, each by a task of its own | all of it |
+///
+/// `&mut` is wanted where waiting changes what one has: the place in a broadcast, the last
+/// value seen, the result that is taken. Implement it for your types: `wait` is an ordinary
+/// function that may call anything that waits.
 ///
 /// ```
 /// use greenroom::{Awaitable, run, spawn, yield_now};

@@ -84,7 +84,7 @@
 //! |---|---|
 //! | `yield_now` | always |
 //! | `checkpoint` | always |
-//! | `park`, `OneshotReceiver::recv`, `join` of any handle, `wait_any`, `wait_all`, `AsCompleted::next`, `Awaitable::wait`, `JoinSet::join_next` and its kin | if it has to wait |
+//! | `park`, `OneshotReceiver::recv`, `join` of any handle, `join_timeout`, `wait_any`, `wait_all`, `AsCompleted::next`, `Awaitable::wait`, `JoinSet::join_next` and its kin | if it has to wait |
 //! | the end of `scope`, `try_scope`, `supervise`; `spawn` into one with a limit; `spawn_started` | if it has to wait |
 //! | `gather` and its kin, `race`, `first_ok` | if there are any jobs |
 //! | `with` | if the body or `Close::close` does |
@@ -234,8 +234,9 @@ pub use {
         timeout, timeout_at, try_gather, try_scope, try_supervise, wait_all, wait_any, with,
     },
     task::{
-        Builder, CancelOnDrop, Handle, JoinHandle, JoinSet, LocalKey, RemoteJoinHandle, Task,
-        current, in_task, park, run, spawn, tasks, try_current, try_run, yield_now,
+        Builder, CancelOnDrop, Handle, JoinHandle, JoinSet, LocalKey, RemoteCancelOnDrop,
+        RemoteJoinHandle, Task, current, in_task, park, run, spawn, tasks, try_current, try_run,
+        yield_now,
     },
     thread_pool::{ThreadPool, ThreadPoolBuilder, ThreadPoolCounts},
     timer::{Clock, Instant},

@@ -151,8 +151,11 @@ impl<S: Selectable> Arm for Wait<S> {
 /// | `recv(receiver) -> value` | a value is there, or the channel is closed, or all senders are gone | as `recv` |
 /// | `send(sender, value) -> sent` | there is room, or the channel is closed, or all receivers are gone | as `send`; the value is evaluated only then |
 /// | `readable(socket) -> ready`, `writable(socket) -> ready` | a read, an accept or a write would not wait; what a `BufReader` holds already does not count | `io::Result<()>` |
-/// | `join(&mut handle) -> end` | the task has ended | as `join`; the handle is used up |
-/// | `wait(what) -> output` | a [`Timer`](crate::Timer), `&Event`, `&Receiver`, `&Queue`, ... is, or a `&mut` handle: see [`Selectable`](crate::Selectable) | its output |
+/// | `join(&mut handle) -> end` | the task has ended; of this thread or, by its `RemoteJoinHandle`, of another | as `join`; the handle is used up |
+/// | `wait(&event)` | the event is set | `()` |
+/// | `wait(&queue) -> item` | an item is there, or the queue is shut down | as `pop` |
+/// | `wait(&mut receiver) -> value` of `broadcast`, `watch`, `oneshot` | a value is there, or has changed, or no more will come | as `recv`, for `watch` as `changed` |
+/// | `wait(what) -> output` | whatever else is [`Selectable`](crate::Selectable) is: a [`Timer`](crate::Timer), `&receiver`, `&mut handle` | its output |
 /// | `after(duration)`, `at(instant)` | that time has come | `()` |
 /// | `default` | no other arm is ready at once | |
 /// | `default(duration)` | no other arm is ready for so long | |

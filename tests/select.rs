@@ -14,6 +14,8 @@ mod cancelled;
 mod fairness;
 #[path = "select/hygiene.rs"]
 mod hygiene;
+#[path = "select/lists.rs"]
+mod lists;
 #[path = "select/model.rs"]
 mod model;
 #[path = "select/own_channel.rs"]

@@ -135,9 +135,22 @@ pub trait Arm: sealed::Sealed {
 
 /// What `select!` can wait for with `wait(..)` and its kin.
 ///
-/// Types of this crate implement it: [`Timer`](crate::Timer), references to
-/// receivers, mutable references to handles. It is sealed: an arm is woken through
-/// the scheduler's own queues.
+/// | of | the arm is |
+/// |---|---|
+/// | [`Timer`](crate::Timer), `&Timer` | `wait(timer)`; for a moment said in place `after(..)`, `at(..)` |
+/// | `&`[`Event`](crate::sync::Event) | `wait(&event)` |
+/// | `&`[`Receiver`](crate::sync::Receiver), `&`[`remote::Receiver`](crate::sync::remote::Receiver) | `wait(&receiver)`, or `recv(receiver)` |
+/// | `&`[`Queue`](crate::sync::Queue) | `wait(&queue)`: as `pop` |
+/// | `&mut` [`BroadcastReceiver`](crate::sync::BroadcastReceiver) | `wait(&mut receiver)`: as `recv` |
+/// | `&mut` [`WatchReceiver`](crate::sync::WatchReceiver) | `wait(&mut receiver)`: as `changed` |
+/// | `&mut` [`OneshotReceiver`](crate::sync::OneshotReceiver), `&mut` [`remote::OneshotReceiver`](crate::sync::remote::OneshotReceiver) | `wait(&mut receiver)`: as `recv` |
+/// | `&mut` [`JoinHandle`](crate::JoinHandle), `&mut` [`CancelOnDrop`](crate::CancelOnDrop), `&mut` [`ScopedJoinHandle`](crate::ScopedJoinHandle), `&mut` [`SupervisedJoinHandle`](crate::SupervisedJoinHandle), `&mut` [`RemoteJoinHandle`](crate::RemoteJoinHandle), `&mut` [`RemoteCancelOnDrop`](crate::RemoteCancelOnDrop) | `join(&mut handle)`, or `wait(&mut handle)` |
+///
+/// What is there for a `&T` is there for a `&Rc<T>`. `&mut` is wanted where the arm, once
+/// chosen, changes what one has: the place in a broadcast, the last value seen, the result
+/// that is taken.
+///
+/// It is sealed: an arm is woken through the scheduler's own queues.
 pub trait Selectable: Sized {
     /// What the arm gives.
     type Output;

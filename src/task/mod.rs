@@ -8,6 +8,7 @@ mod join_set;
 mod local;
 mod packet;
 mod remote;
+mod remote_cancel;
 mod remote_join;
 pub(crate) mod remote_select;
 pub(crate) mod select;
@@ -21,6 +22,7 @@ pub use handle::{CancelOnDrop, JoinHandle};
 pub use join_set::JoinSet;
 pub use local::LocalKey;
 pub use remote::Handle;
+pub use remote_cancel::RemoteCancelOnDrop;
 pub use remote_join::RemoteJoinHandle;
 
 use crate::id::TaskId;

@@ -2,13 +2,17 @@
 
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use greenroom::{
-    Config, Delivery, Handle, RemoteJoinHandle, Runtime, Turn, park, run, shield, unblock,
-    yield_now,
+    Awaitable, Config, Delivery, Handle, RemoteJoinHandle, Runtime, Turn, park, run, shield,
+    timeout, unblock, yield_now,
 };
 
+use crate::support::quiet_panic;
 use crate::{Elsewhere, PATIENCE, Tells, from_outside};
+
+const MOMENT: Duration = Duration::from_millis(1);
 
 #[test]
 fn a_waiting_task_unwinds() {
@@ -128,4 +132,85 @@ fn the_end_of_main_cancels_it() {
     let joiner = thread::spawn(move || task.join());
     elsewhere.stop();
     assert!(joiner.join().unwrap().unwrap_err().is_cancelled());
+}
+
+/// A task that waits, and tells when it is over.
+fn waiting(
+    handle: &Handle,
+) -> (
+    RemoteJoinHandle<u32>,
+    mpsc::Receiver<(thread::ThreadId, bool)>,
+) {
+    let (begun, has_begun) = mpsc::channel();
+    let (to, dropped) = mpsc::channel();
+    let task = handle.spawn(move || {
+        let _tells = Tells(to);
+        begun.send(()).unwrap();
+        park();
+        5
+    });
+    has_begun.recv_timeout(PATIENCE).unwrap();
+    (task, dropped)
+}
+
+#[test]
+fn dropped_it_cancels_if_it_is_told_to() {
+    let elsewhere = Elsewhere::start();
+    let (task, dropped) = waiting(elsewhere.handle());
+    let task = task.cancel_on_drop();
+    assert!(!task.is_finished());
+    drop(task);
+    assert!(dropped.recv_timeout(PATIENCE).is_ok());
+    // By whoever panics.
+    let (task, dropped) = waiting(elsewhere.handle());
+    let thread = thread::spawn(move || {
+        let _task = task.cancel_on_drop();
+        quiet_panic("mine");
+    });
+    assert!(thread.join().is_err());
+    assert!(dropped.recv_timeout(PATIENCE).is_ok());
+    // Without, it runs on.
+    let (task, dropped) = waiting(elsewhere.handle());
+    let mut task = task.cancel_on_drop().detach();
+    assert!(task.join_timeout(MOMENT).is_none());
+    assert!(dropped.try_recv().is_err());
+    task.cancel();
+    assert!(task.join().unwrap_err().is_cancelled());
+}
+
+#[test]
+fn a_wait_that_uses_the_handle_up_cancels_when_it_is_cancelled() {
+    let elsewhere = Elsewhere::start();
+    let here = elsewhere.handle().clone();
+    run(|| {
+        for handle in [here, Handle::current().unwrap()] {
+            let (task, dropped) = unblock(move || waiting(&handle));
+            let mut task = task.cancel_on_drop();
+            // By reference it does not.
+            assert!(timeout(MOMENT, || (&mut task).wait()).is_err());
+            assert!(timeout(MOMENT, || task.join_timeout(PATIENCE)).is_err());
+            let selected = timeout(MOMENT, || greenroom::select! { join(&mut task) => () });
+            assert!(selected.is_err());
+            assert!(task.join_timeout(MOMENT).is_none());
+            assert!(dropped.try_recv().is_err());
+            assert!(timeout(MOMENT, || task.join()).is_err());
+            assert!(unblock(move || dropped.recv_timeout(PATIENCE)).is_ok());
+        }
+    });
+}
+
+#[test]
+fn a_handle_that_cancels_when_dropped_gives_the_result_all_the_same() {
+    run(|| {
+        let handle = Handle::current().unwrap();
+        let spawn = || handle.spawn(|| 5).cancel_on_drop();
+        assert_eq!(spawn().join().unwrap(), 5);
+        assert_eq!(spawn().wait().unwrap(), 5);
+        let (mut one, mut two) = (spawn(), spawn());
+        let three = handle.spawn(park).cancel_on_drop();
+        assert_eq!((&mut one).wait().unwrap(), 5);
+        greenroom::select! { join(&mut two) -> end => assert_eq!(end.unwrap(), 5) }
+        three.cancel();
+        assert!(three.join().unwrap_err().is_cancelled());
+    });
 }
