@@ -12,7 +12,7 @@
 /// | `&`[`Queue`](crate::sync::Queue) | as `pop` |
 /// | `&mut` [`BroadcastReceiver`](crate::sync::BroadcastReceiver), `&mut` [`WatchReceiver`](crate::sync::WatchReceiver) | as `recv`; as `changed` |
 /// | [`OneshotReceiver`](crate::sync::OneshotReceiver) and [`remote::OneshotReceiver`](crate::sync::remote::OneshotReceiver), and `&mut` to one: it is still there if that is cancelled | as `recv` |
-/// | tuples of one to twelve such, arrays and `Vec`s of such: waited for all at once, each by a task of its own | all of it |
+/// | tuples of one to eight such, arrays and `Vec`s of such: waited for all at once, each by a task of its own | all of it |
 ///
 /// `&mut` is wanted where waiting changes what one has: the place in a broadcast, the last
 /// value seen, the result that is taken. Implement it for your types: `wait` is an ordinary
