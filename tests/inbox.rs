@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use greenroom::sync::remote;
-use greenroom::{Builder, Handle, Runtime, Turn, spawn, yield_now};
+use greenroom::{Builder, Config, Handle, Runtime, Turn, Unobserved, spawn, yield_now};
 use support::virtual_runtime;
 
 /// Whether a wait for the runtime's descriptor would end at once.
@@ -116,6 +116,36 @@ fn the_end_of_a_task_that_could_not_begin_is_heard() {
         task.join()
     });
     assert!(ended.unwrap().unwrap_err().is_panic());
+}
+
+/// A task that could not begin, and whose handle is gone, is told to the hook.
+#[test]
+fn a_task_that_could_not_begin_is_told_of() {
+    for early in [true, false] {
+        let told = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&told);
+        let hook = move |unobserved: Unobserved<'_>| {
+            let text = support::text_of(&*unobserved.payload);
+            seen.borrow_mut().push(text);
+        };
+        let mut runtime = Runtime::with(Config::new().on_unobserved(hook));
+        runtime.run(|| {
+            let handle = Handle::current().unwrap();
+            let huge = Builder::new().stack_size(1 << 60);
+            let task = huge.spawn_on(&handle, || 5).unwrap();
+            if early {
+                drop(task);
+                handle.spawn(|| ()).join().unwrap();
+            } else {
+                handle.spawn(|| ()).join().unwrap();
+                drop(task);
+            }
+            handle.spawn(|| ()).join().unwrap();
+        });
+        let told = told.take();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("no stack for a task"), "{told:?}");
+    }
 }
 
 /// However many ask at once, the tasks that are ready get their turns.

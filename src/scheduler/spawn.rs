@@ -525,6 +525,14 @@ impl TaskName {
     }
 }
 
+/// A number for a task of the running runtime that could not be made.
+pub(crate) fn unused_id() -> TaskId {
+    match super::current::core() {
+        Some(core) => core.next_id(),
+        None => unreachable!("tasks are made in the thread of a running runtime"),
+    }
+}
+
 /// Tells the hook of a failure that the running task met and nobody can see.
 pub(crate) fn tell_unobserved(task: TaskRef, payload: Box<dyn Any + Send>) {
     unobserved(task.core(), task.id, task.name.as_deref(), payload);

@@ -298,7 +298,13 @@ where
             defuse(payload);
         }
         let payload = Box::new(format!("no stack for a task: {error}"));
-        let _unheard = promise.0.end(Err(JoinError::panicked(payload)));
+        // Whoever is told of it wants a number.
+        let id = spawn::unused_id();
+        let packet = &promise.0;
+        packet.lock().task = Some((u32::MAX, id));
+        if let Some(Err(untold)) = packet.end(Err(JoinError::panicked(payload))) {
+            packet.tell_unobserved(id, untold);
+        }
     }
 
     /// The body of the task.

@@ -68,6 +68,10 @@ impl Handle {
     /// - by the thread of the runtime, if that is dropped before it read of it;
     /// - by the caller, now, if the runtime is gone.
     ///
+    /// Where there is no memory for its stack, the body is dropped by the thread of the
+    /// runtime, between two steps of tasks, and `join` says that it panicked. A destructor that
+    /// waits would block that thread.
+    ///
     /// ```
     /// use greenroom::Runtime;
     ///

@@ -61,7 +61,9 @@ impl<T> RemoteJoinHandle<T> {
     /// # Errors
     ///
     /// If the task panicked, had no memory for its stack, or was cancelled; it counts as
-    /// cancelled where its runtime was gone or dropped before the task began.
+    /// cancelled where its runtime was gone or dropped before the task began. With
+    /// `panic = "abort"` one that has begun, and is left over when its runtime is dropped, never ends:
+    /// nor does this.
     ///
     /// # Panics
     ///
