@@ -186,8 +186,8 @@ impl<T> RemoteJoinHandle<T> {
         }
     }
 
-    /// Whether the task has ended. Never waits: where it has, no call that waits for it
-    /// does.
+    /// Whether the task has ended, joined or not. Never waits, and where it has ended nor
+    /// does [`join`](Self::join): so this tells whether that would.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.0.is_finished()

@@ -1,6 +1,8 @@
 //! Waiting for a handle that is still there afterwards: with a limit, or by reference.
 //! Whatever ends such a wait, the next one works, and no result is lost.
 
+use std::fs::File;
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use greenroom::{
     current, no_switch, park, run, shield, sleep, spawn, timeout, unblock, yield_now,
 };
 
-use crate::support::{OnDrop, on_virtual, panic_text, quiet_panic};
+use crate::support::{self, OnDrop, on_virtual, panic_text, quiet_panic};
 use crate::{Elsewhere, PATIENCE, from_outside};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -423,5 +425,48 @@ fn limits_and_ends_that_race_lose_nothing() {
         let task = spawn(ours);
         let _late: u32 = task.join().unwrap();
         unblock(move || helper.join().unwrap())
+    });
+}
+
+/// Out of descriptors a runtime cannot be woken by others: a call that would have to wait
+/// panics, and leaves the handle whole. Performed by a process of its own.
+#[test]
+fn without_a_descriptor_it_does_not_wait() {
+    let name = "by_reference::without_a_descriptor_it_does_not_wait";
+    if support::case().is_none() {
+        let mut child = Command::new("sh");
+        child
+            .args(["-c", "ulimit -n 32 && exec \"$0\" \"$@\""])
+            .arg(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture", "--test-threads=1"])
+            .env("GREENROOM_TEST_CASE", "few");
+        return support::finish(child).assert_success();
+    }
+    let elsewhere = Elsewhere::start();
+    let (go, mut task) = told_to_end(elsewhere.handle());
+    run(|| {
+        let mut all = Vec::new();
+        while let Ok(file) = File::open("/dev/null") {
+            all.push(file);
+        }
+        let (_keep, never) = greenroom::sync::bounded::<u8>(1);
+        let texts = [
+            panic_text(|| (&mut task).wait()),
+            panic_text(|| task.join_timeout(PATIENCE)),
+            panic_text(|| {
+                greenroom::select! {
+                    recv(never) -> _ => (),
+                    join(&mut task) => (),
+                }
+            }),
+        ];
+        for text in texts {
+            let start = "join has no descriptor to be woken by: ";
+            assert!(text.starts_with(start), "{text}");
+        }
+        drop(all);
+        assert!(task.join_timeout(MILLISECOND).is_none());
+        go.send(()).unwrap();
+        assert_eq!(task.join_timeout(PATIENCE).unwrap().unwrap(), 5);
     });
 }
