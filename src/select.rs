@@ -160,6 +160,9 @@ impl<S: Selectable> Arm for Wait<S> {
 /// | `default` | no other arm is ready at once | |
 /// | `default(duration)` | no other arm is ready for so long | |
 ///
+/// An arm of a channel that has ended is always ready: in a loop, leave, or put
+/// [`never`](crate::sync::never) in its place.
+///
 /// Up to twenty arms; more need a larger `recursion_limit`. `-> pattern` may be left out; after a body that is no block there is a comma. Where several arms are ready at once, the one to
 /// be looked at first is another each time, in an order that depends on the runtime
 /// alone, so no arm starves another; [`select_biased!`](crate::select_biased) takes
