@@ -11,10 +11,14 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
 use std::thread;
+use std::time::Duration;
 
 use greenroom::sync::remote;
-use greenroom::{Builder, Config, Handle, Runtime, Turn, Unobserved, spawn, yield_now};
+use greenroom::{
+    Builder, Config, Handle, Instant, Runtime, Turn, Unobserved, current, sleep, spawn, yield_now,
+};
 use support::virtual_runtime;
 
 /// Whether a wait for the runtime's descriptor would end at once.
@@ -146,6 +150,26 @@ fn a_task_that_could_not_begin_is_told_of() {
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(told[0].starts_with("no stack for a task"), "{told:?}");
     }
+}
+
+/// Virtual time does not pass while something is still to be heard, however much there is.
+#[test]
+fn a_virtual_clock_waits_for_all_messages() {
+    let (mut runtime, _clock) = virtual_runtime();
+    let handle = runtime.handle().unwrap();
+    let start = runtime.run(Instant::now);
+    let late = runtime.run(|| {
+        let gone = (0..1000).map(|_| spawn(|| current().waker().unwrap()).join().unwrap());
+        let gone: Vec<_> = gone.collect();
+        let sleeper = spawn(|| sleep(Duration::from_secs(1)));
+        yield_now();
+        // Nothing comes of these: their tasks have ended.
+        gone.into_iter().for_each(Waker::wake);
+        let asked = handle.spawn(move || start.elapsed());
+        sleeper.join().unwrap();
+        asked.join().unwrap()
+    });
+    assert_eq!(late, Duration::ZERO);
 }
 
 /// However many ask at once, the tasks that are ready get their turns.

@@ -319,6 +319,10 @@ impl Core {
             || self.inbox.get().is_some_and(|inbox| inbox.has_outsiders());
         if self.clock.is_virtual() {
             self.look_outside();
+            if self.queue.len() == 0 {
+                // Time does not pass while something is still to be heard.
+                self.take_all_messages();
+            }
             if self.queue.len() > 0 {
                 return true;
             }
