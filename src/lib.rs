@@ -181,6 +181,8 @@ mod error;
 mod generator;
 #[cfg(feature = "runtime")]
 mod id;
+#[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]
+pub mod io;
 #[cfg(all(feature = "net", any(reactor = "epoll", reactor = "kqueue")))]
 pub mod net;
 mod panic;
@@ -248,8 +250,8 @@ pub use {
 #[cfg(feature = "runtime")]
 #[doc(hidden)]
 pub mod __private {
-    #[cfg(feature = "net")]
-    pub use crate::net::arms::{Readable, ReadyArm, Watch, Watched, Writable};
+    #[cfg(feature = "io")]
+    pub use crate::io::arms::{Readable, ReadyArm, Watch, Watched, Writable};
     pub use crate::scheduler::select::{Arm, Entry};
     pub use crate::select::{Turn, Wait, done, into_arm};
     #[cfg(feature = "sync")]

@@ -14,8 +14,8 @@ const LAYERS: &[&[&str]] = &[
     &["coroutine", "timer", "reactor", "thread_pool"],
     &["generator"],
     &["scheduler"],
-    &["task", "time", "sync", "net", "unblock"],
-    &["scope", "select"],
+    &["task", "time", "sync", "unblock", "io"],
+    &["net", "fs", "process", "signal", "scope", "select"],
     &["testing"],
 ];
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Type};
 
-use super::socket::Socket;
+use crate::io::descriptor::Descriptor;
 use crate::scheduler::TaskRef;
 use crate::scheduler::io::Direction;
 use crate::scheduler::park;
@@ -26,7 +26,7 @@ pub(super) fn connect(
     task: TaskRef,
     address: SocketAddr,
     limit: Option<Duration>,
-) -> io::Result<Socket<net::TcpStream>> {
+) -> io::Result<Descriptor<net::TcpStream>> {
     park::spend(task);
     let new = socket2::Socket::new(
         Domain::for_address(address),
@@ -35,7 +35,7 @@ pub(super) fn connect(
     )?;
     new.set_nonblocking(true)?;
     let begun = new.connect(&address.into());
-    let socket = Socket::new(net::TcpStream::from(new));
+    let socket = Descriptor::new(net::TcpStream::from(new));
     match begun {
         Err(error) if is_in_progress(&error) => {
             socket.finish(task, Direction::Write, limit, outcome)?;

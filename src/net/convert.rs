@@ -1,11 +1,12 @@
-//! Conversions every socket of this room has, as std's have them.
+//! What everything made of a [`Descriptor`](crate::io::descriptor::Descriptor) of std's has: conversions as std's types have them, and arms of
+//! a `select!`.
 //!
 //! A macro, since the types differ in nothing here. A conversion into std's type first ends what runtimes
 //! know of the descriptor and takes back the flag if it was set here; all go through that one.
 //!
 //! Must never: change a descriptor on its way in, or let one out that is still watched.
 
-/// The conversions of `$ours`, a tuple of one `Socket<$std>`, which itself gives `From<$std>`.
+/// The conversions of `$ours`, a tuple of one `Descriptor<$std>`, which itself gives `From<$std>`.
 macro_rules! conversions {
     ($ours:ident, $std:ty) => {
         impl std::fmt::Debug for $ours {
@@ -18,6 +19,14 @@ macro_rules! conversions {
         impl From<$ours> for $std {
             fn from(socket: $ours) -> Self {
                 socket.0.into_std()
+            }
+        }
+
+        impl crate::io::Watch for $ours {
+            type Std = $std;
+
+            fn watched(&self) -> crate::io::Watched<'_, $std> {
+                crate::io::Watched(&self.0)
             }
         }
 

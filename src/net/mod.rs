@@ -44,8 +44,6 @@
 
 mod connect;
 mod convert;
-mod select;
-mod socket;
 mod tcp_listener;
 mod tcp_stream;
 
@@ -55,8 +53,3 @@ pub use std::net::{
 
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
-
-/// What `select!` makes of sockets.
-pub(crate) mod arms {
-    pub use super::select::{Readable, ReadyArm, Watch, Watched, Writable};
-}

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::TcpStream;
 use super::convert::conversions;
-use super::socket::Socket;
+use crate::io::descriptor::Descriptor;
 use crate::scheduler::io::{self as waiting, Direction};
 use crate::scheduler::park;
 use crate::sys::{clock, socket};
@@ -62,13 +62,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// When a task accepts, `O_NONBLOCK` is set, which all duplicates of the descriptor share: while the
 /// listener is used, a duplicate in std's hands may say `WouldBlock`. Converting the listener into std's
 /// type clears the flag again.
-pub struct TcpListener(Socket<net::TcpListener>);
+pub struct TcpListener(Descriptor<net::TcpListener>);
 
 impl TcpListener {
-    pub(super) fn socket(&self) -> &Socket<net::TcpListener> {
-        &self.0
-    }
-
     /// A listener on the first of some addresses that is free. Port 0 takes any free port.
     ///
     /// As in std, `SO_REUSEADDR` is set on Unix, so that a server that was ended can start anew at once.
@@ -246,7 +242,7 @@ impl FusedIterator for Incoming<'_> {}
 /// Changes nothing of the descriptor. Where `O_NONBLOCK` is set it stays so, and does not keep calls from waiting.
 impl From<net::TcpListener> for TcpListener {
     fn from(listener: net::TcpListener) -> Self {
-        Self(Socket::new(listener))
+        Self(Descriptor::new(listener))
     }
 }
 

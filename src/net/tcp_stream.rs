@@ -1,6 +1,6 @@
 //! A TCP connection.
 //!
-//! Must never: name a system call. What waits goes through [`Socket`]; the rest is std's.
+//! Must never: name a system call. What waits goes through [`Descriptor`]; the rest is std's.
 #![expect(
     unsafe_code,
     reason = "`FromRawFd` is an unsafe trait method, as in std"
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::connect;
 use super::convert::conversions;
-use super::socket::Socket;
+use crate::io::descriptor::Descriptor;
 use crate::scheduler::io::Direction;
 use crate::scheduler::park;
 use crate::sys::socket;
@@ -68,13 +68,9 @@ use crate::sys::socket;
 /// something returns it, and the next call that waits unwinds. Calls made of several, such as `write_all`
 /// and `read_exact`, may have got some way. While the task unwinds, calls that would have to wait
 /// return an error of kind `Other` at once.
-pub struct TcpStream(Socket<net::TcpStream>);
+pub struct TcpStream(Descriptor<net::TcpStream>);
 
 impl TcpStream {
-    pub(super) fn socket(&self) -> &Socket<net::TcpStream> {
-        &self.0
-    }
-
     /// Connects to the first of some addresses that takes the connection.
     ///
     /// # Errors
@@ -137,7 +133,7 @@ impl TcpStream {
 
     /// A stream nobody has set anything on.
     pub(super) fn fresh(stream: net::TcpStream) -> Self {
-        Self(Socket::new(stream))
+        Self(Descriptor::new(stream))
     }
 
     /// The peer's address.
@@ -428,7 +424,7 @@ impl Write for TcpStream {
 /// and does not keep calls from waiting.
 impl From<net::TcpStream> for TcpStream {
     fn from(stream: net::TcpStream) -> Self {
-        let socket = Socket::new(stream);
+        let socket = Descriptor::new(stream);
         let limits = [
             (Direction::Read, socket.std().read_timeout()),
             (Direction::Write, socket.std().write_timeout()),

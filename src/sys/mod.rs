@@ -8,6 +8,8 @@
 mod check;
 #[cfg(all(feature = "runtime", stacks = "slab"))]
 pub(crate) mod clock;
+#[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]
+pub(crate) mod descriptor;
 #[cfg(all(feature = "runtime", reactor = "epoll"))]
 mod epoll;
 #[cfg(stacks = "slab")]

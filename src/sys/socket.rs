@@ -1,4 +1,4 @@
-//! The socket calls std lacks, each for one try that never waits, and one call that waits.
+//! The socket calls std lacks, each for one try that never waits.
 //!
 //! Whether a socket blocks is a flag of the open file, shared by all duplicates of the descriptor, in this
 //! process and in others. So streams leave the flag alone and say `MSG_DONTWAIT` with each call:
@@ -15,14 +15,13 @@
 //! `EINTR` is retried here, so no caller ever meets it. All calls take borrowed descriptors: who owns them,
 //! and who else reads from them, is the business of the rooms above.
 //!
-//! Must never: block, [`poll_one`] excepted; know of the reactor.
+//! Must never: block, or know of the reactor.
 #![expect(unsafe_code, reason = "socket calls with flags that std does not pass")]
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::time::{Duration, Instant};
 
 use socket2::{SockAddr, SockAddrStorage};
 
@@ -30,7 +29,7 @@ use super::check::{check, retry};
 
 /// Whether [`send`] on a socket whose flag says "blocking" may block all the same.
 ///
-/// Where it is true, whoever sends has to call [`set_nonblocking`] before.
+/// Where it is true, whoever sends has to call [`set_nonblocking`](super::descriptor::set_nonblocking) before.
 pub(crate) const SEND_NEEDS_NONBLOCKING: bool = cfg!(target_vendor = "apple");
 
 const RECEIVE_FLAGS: libc::c_int = libc::MSG_DONTWAIT;
@@ -190,8 +189,8 @@ mod accepting {
 
     use super::{
         AsRawFd, BorrowedFd, FromRawFd, OwnedFd, SockAddr, SockAddrStorage, check, io, mem, retry,
-        set_nonblocking,
     };
+    use crate::sys::descriptor::set_nonblocking;
 
     pub(super) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SockAddr)> {
         let take = |address: *mut SockAddrStorage, length: *mut libc::socklen_t| {
@@ -231,31 +230,6 @@ mod accepting {
     }
 }
 
-/// Sets or clears the flag that all duplicates of this descriptor share.
-pub(crate) fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
-    let old = status_flags(fd)?;
-    let new = if on {
-        old | libc::O_NONBLOCK
-    } else {
-        old & !libc::O_NONBLOCK
-    };
-    if new != old {
-        // SAFETY: the descriptor is borrowed, so it is open, and this command takes a number.
-        check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, new) })?;
-    }
-    Ok(())
-}
-
-/// Whether the flag is set.
-pub(crate) fn is_nonblocking(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    Ok(status_flags(fd)? & libc::O_NONBLOCK != 0)
-}
-
-fn status_flags(fd: BorrowedFd<'_>) -> io::Result<libc::c_int> {
-    // SAFETY: the descriptor is borrowed, so it is open, and this command takes nothing more.
-    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GETFL) })
-}
-
 /// Fetches and clears the error that waits in a socket, such as the outcome of a connect.
 pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
     let mut error: libc::c_int = 0;
@@ -271,53 +245,6 @@ pub(crate) fn take_error(fd: BorrowedFd<'_>) -> io::Result<Option<io::Error>> {
         )
     })?;
     Ok((error != 0).then(|| io::Error::from_raw_os_error(error)))
-}
-
-/// Blocks the OS thread until a descriptor is worth a try, or the time is over (`Ok(false)`).
-///
-/// For calls made outside a runtime. An error or the end of the stream counts as ready, since the call
-/// tried next will tell. Time limits are kept to the millisecond, rounded up, never cut short by a signal.
-pub(crate) fn poll_one(
-    fd: BorrowedFd<'_>,
-    readable: bool,
-    writable: bool,
-    timeout: Option<Duration>,
-) -> io::Result<bool> {
-    let read = if readable { libc::POLLIN } else { 0 };
-    let write = if writable { libc::POLLOUT } else { 0 };
-    let mut wanted = libc::pollfd {
-        fd: fd.as_raw_fd(),
-        events: read | write,
-        revents: 0,
-    };
-    // A limit beyond the end of the clock is none.
-    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // SAFETY: one entry is passed, ours to write for the length of the call.
-        let found = check(unsafe { libc::poll(&raw mut wanted, 1, milliseconds(left)) });
-        match found {
-            Ok(0) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                return Ok(false);
-            }
-            // A very long limit was cut: go on with the rest.
-            Ok(0) => {}
-            Ok(_) if wanted.revents & libc::POLLNVAL != 0 => {
-                return Err(io::Error::from_raw_os_error(libc::EBADF));
-            }
-            Ok(_) => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// The unit of `poll`: -1 is for ever. Rounded up, so that nothing is waited for with 0 ms left.
-fn milliseconds(left: Option<Duration>) -> libc::c_int {
-    left.map_or(-1, |left| {
-        let up = left.as_nanos().div_ceil(1_000_000);
-        libc::c_int::try_from(up).unwrap_or(libc::c_int::MAX)
-    })
 }
 
 #[cfg(test)]

@@ -4,12 +4,10 @@ use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
 
-use super::super::check::interrupts::interrupting;
+use super::super::descriptor::{is_nonblocking, poll_one, set_nonblocking};
 use super::{
-    SEND_NEEDS_NONBLOCKING, accept, is_nonblocking, peek, poll_one, recv, recv_vectored, send,
-    send_vectored, set_nonblocking, take_error,
+    SEND_NEEDS_NONBLOCKING, accept, peek, recv, recv_vectored, send, send_vectored, take_error,
 };
 
 /// A pair as the rooms above use it: blocking by its flag, where that is enough.
@@ -119,15 +117,6 @@ fn an_accepted_socket_blocks_whatever_its_listener_does() {
 }
 
 #[test]
-fn the_flag_is_set_and_cleared() {
-    let (near, _far) = UnixStream::pair().unwrap();
-    for on in [true, true, false, false] {
-        set_nonblocking(near.as_fd(), on).unwrap();
-        assert_eq!(is_nonblocking(near.as_fd()).unwrap(), on);
-    }
-}
-
-#[test]
 fn a_refused_connect_is_told_once() {
     let (near, _far) = pair();
     assert!(take_error(near.as_fd()).unwrap().is_none());
@@ -141,42 +130,4 @@ fn a_refused_connect_is_told_once() {
     let error = take_error(client.as_fd()).unwrap().expect("a reset");
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert!(take_error(client.as_fd()).unwrap().is_none());
-}
-
-#[test]
-fn poll_tells_the_directions_apart() {
-    let (near, far) = pair();
-    let look = Some(Duration::ZERO);
-    assert!(!poll_one(near.as_fd(), true, false, look).unwrap());
-    assert!(poll_one(near.as_fd(), false, true, look).unwrap());
-    assert!(poll_one(near.as_fd(), true, true, None).unwrap());
-    send(far.as_fd(), b"x").unwrap();
-    assert!(poll_one(near.as_fd(), true, false, Some(Duration::MAX)).unwrap());
-    drop(far);
-    assert!(poll_one(near.as_fd(), false, true, None).unwrap());
-}
-
-#[test]
-fn poll_is_never_too_short_even_under_signals() {
-    let (near, _far) = pair();
-    let limit = Duration::from_millis(20);
-    let begin = Instant::now();
-    assert!(
-        !poll_one(
-            near.as_fd(),
-            true,
-            false,
-            Some(Duration::from_micros(1_500))
-        )
-        .unwrap()
-    );
-    assert!(begin.elapsed() >= Duration::from_micros(1_500));
-    let ((ready, took), signals) = interrupting(move || {
-        let begin = Instant::now();
-        (
-            poll_one(near.as_fd(), true, false, Some(limit)).unwrap(),
-            begin.elapsed(),
-        )
-    });
-    assert!(!ready && took >= limit && signals > 0);
 }

@@ -1,4 +1,4 @@
-//! What every socket of this room is made of: a descriptor, who watches it, and how it is waited for.
+//! What everything with a descriptor is made of: std's type, who watches it, and how it is waited for.
 //!
 //! ```text
 //!   a call      in a task                                  on a plain thread
@@ -29,10 +29,10 @@ use std::time::{Duration, Instant};
 use crate::scheduler::TaskRef;
 use crate::scheduler::io::{self as waiting, Direction, Registrations};
 use crate::scheduler::park;
-use crate::sys::socket;
+use crate::sys::descriptor;
 
-/// A socket, held as std's type `S`, which does whatever need not wait.
-pub(super) struct Socket<S: AsFd> {
+/// A descriptor, held as a type `S` of std's or the user's, which does whatever need not wait.
+pub(crate) struct Descriptor<S: AsFd> {
     end: End<S>,
     registrations: Registrations,
     /// Only made when there is something to say: most sockets have none.
@@ -40,7 +40,7 @@ pub(super) struct Socket<S: AsFd> {
 }
 
 /// What is behind a socket. The one branch here is the seam for an end in memory: a variant with two
-/// buffers and a wait queue for each, to which [`Socket::transfer`] would turn before it asks for a descriptor.
+/// buffers and a wait queue for each, to which [`Descriptor::transfer`] would turn before it asks for a descriptor.
 enum End<S> {
     /// A descriptor of the system.
     System(S),
@@ -76,8 +76,8 @@ impl Settings {
     }
 }
 
-impl<S: AsFd> Socket<S> {
-    pub(super) fn new(socket: S) -> Self {
+impl<S: AsFd> Descriptor<S> {
+    pub(crate) fn new(socket: S) -> Self {
         Self {
             end: End::System(socket),
             registrations: Registrations::default(),
@@ -86,7 +86,7 @@ impl<S: AsFd> Socket<S> {
     }
 
     /// Another descriptor of the same socket: `duplicate`, which std has made.
-    pub(super) fn duplicated(&self, duplicate: S) -> Self {
+    pub(crate) fn duplicated(&self, duplicate: S) -> Self {
         Self {
             end: End::System(duplicate),
             registrations: Registrations::default(),
@@ -96,7 +96,7 @@ impl<S: AsFd> Socket<S> {
 
     /// std's socket, for what need not wait.
     #[inline]
-    pub(super) fn std(&self) -> &S {
+    pub(crate) fn std(&self) -> &S {
         match &self.end {
             End::System(socket) => socket,
             End::Taken => unreachable!("a converted socket is gone"),
@@ -104,7 +104,7 @@ impl<S: AsFd> Socket<S> {
     }
 
     /// Gives up the socket. The descriptor is as it was when it came.
-    pub(super) fn into_std(mut self) -> S {
+    pub(crate) fn into_std(mut self) -> S {
         self.deregister();
         self.take_flag_back();
         match std::mem::replace(&mut self.end, End::Taken) {
@@ -114,7 +114,7 @@ impl<S: AsFd> Socket<S> {
     }
 
     /// Who watches it.
-    pub(super) fn registrations(&self) -> &Registrations {
+    pub(crate) fn registrations(&self) -> &Registrations {
         &self.registrations
     }
 
@@ -129,7 +129,7 @@ impl<S: AsFd> Socket<S> {
     }
 
     /// How long a call may wait, if there is a limit.
-    pub(super) fn limit(&self, direction: Direction) -> Option<Duration> {
+    pub(crate) fn limit(&self, direction: Direction) -> Option<Duration> {
         let nanos = self
             .settings
             .get()?
@@ -138,7 +138,7 @@ impl<S: AsFd> Socket<S> {
         (nanos > 0).then(|| Duration::from_nanos(nanos))
     }
 
-    pub(super) fn set_limit(&self, direction: Direction, limit: Option<Duration>) {
+    pub(crate) fn set_limit(&self, direction: Direction, limit: Option<Duration>) {
         if limit.is_none() && self.settings.get().is_none() {
             return;
         }
@@ -152,14 +152,14 @@ impl<S: AsFd> Socket<S> {
 
     /// Whether the user asked for `WouldBlock` instead of waiting.
     #[inline]
-    pub(super) fn never_waits(&self) -> bool {
+    pub(crate) fn never_waits(&self) -> bool {
         self.settings
             .get()
             .is_some_and(|settings| settings.never_waits.load(Ordering::Relaxed))
     }
 
     /// Notes that the user has set or cleared `O_NONBLOCK`.
-    pub(super) fn set_never_waits(&self, on: bool) {
+    pub(crate) fn set_never_waits(&self, on: bool) {
         let settings = self.settings();
         let flag = if on { THEIRS } else { UNKNOWN };
         settings.flag.store(flag, Ordering::Release);
@@ -170,16 +170,16 @@ impl<S: AsFd> Socket<S> {
     ///
     /// # Errors
     /// What the kernel says.
-    pub(super) fn borrow_flag(&self) -> io::Result<()> {
+    pub(crate) fn borrow_flag(&self) -> io::Result<()> {
         let settings = self.settings();
         if settings.flag.load(Ordering::Acquire) == OURS {
             return Ok(());
         }
         let fd = self.std().as_fd();
-        if socket::is_nonblocking(fd)? {
+        if descriptor::is_nonblocking(fd)? {
             settings.flag.store(THEIRS, Ordering::Release);
         } else {
-            socket::set_nonblocking(fd, true)?;
+            descriptor::set_nonblocking(fd, true)?;
             settings.flag.store(OURS, Ordering::Release);
         }
         Ok(())
@@ -195,7 +195,7 @@ impl<S: AsFd> Socket<S> {
                 .compare_exchange(OURS, UNKNOWN, Ordering::AcqRel, Ordering::Relaxed);
         if ours.is_ok() {
             // An open descriptor's own flags can always be changed.
-            let _changed = socket::set_nonblocking(self.std().as_fd(), false);
+            let _changed = descriptor::set_nonblocking(self.std().as_fd(), false);
         }
     }
 
@@ -207,7 +207,7 @@ impl<S: AsFd> Socket<S> {
     /// # Errors
     /// What `attempt` says; `TimedOut` at the limit of the direction; what waiting says.
     #[inline]
-    pub(super) fn transfer<R>(
+    pub(crate) fn transfer<R>(
         &self,
         direction: Direction,
         drained: impl Fn(&R) -> bool,
@@ -260,7 +260,7 @@ impl<S: AsFd> Socket<S> {
     ///
     /// # Errors
     /// What `attempt` says; `TimedOut` at the limit; what waiting says.
-    pub(super) fn finish<R>(
+    pub(crate) fn finish<R>(
         &self,
         task: TaskRef,
         direction: Direction,
@@ -294,21 +294,21 @@ impl<S: AsFd> Socket<S> {
                 result => return result,
             }
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if !socket::poll_one(self.std().as_fd(), reads, !reads, left)? {
+            if !descriptor::poll_one(self.std().as_fd(), reads, !reads, left)? {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
     }
 }
 
-impl<S: AsFd> Drop for Socket<S> {
+impl<S: AsFd> Drop for Descriptor<S> {
     fn drop(&mut self) {
         self.deregister();
     }
 }
 
 /// As std's socket says it.
-impl<S: AsFd + fmt::Debug> fmt::Debug for Socket<S> {
+impl<S: AsFd + fmt::Debug> fmt::Debug for Descriptor<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.std().fmt(f)
     }

@@ -1,55 +1,37 @@
-//! The arms of a `select!` that wait for a socket to become readable or writable.
+//! The arms of a `select!` that wait for a descriptor to become readable or writable.
 
 use std::cell::RefCell;
 use std::fmt;
 use std::io;
-use std::net;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::socket::Socket;
-use super::{TcpListener, TcpStream};
+use super::descriptor::Descriptor;
 use crate::scheduler::io::{Direction, Watching};
 use crate::scheduler::select::sealed::Sealed;
 use crate::scheduler::select::{Arm, Entry, Selectable};
 use crate::scheduler::{cancel, park};
-use crate::sys::socket;
+use crate::sys::descriptor;
 
-/// A socket that can be waited for beside other things.
+/// Something with a descriptor that can be waited for beside other things.
 #[doc(hidden)]
 pub trait Watch {
-    /// The socket as std knows it.
+    /// As std knows it.
     #[doc(hidden)]
     type Std: AsFd;
     #[doc(hidden)]
     fn watched(&self) -> Watched<'_, Self::Std>;
 }
 
-/// A socket that only this crate can look into.
+/// A descriptor that only this crate can look into.
 #[doc(hidden)]
-pub struct Watched<'a, S: AsFd>(&'a Socket<S>);
+pub struct Watched<'a, S: AsFd>(pub(crate) &'a Descriptor<S>);
 
 impl<S: AsFd> fmt::Debug for Watched<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watched").finish_non_exhaustive()
-    }
-}
-
-impl Watch for TcpStream {
-    type Std = net::TcpStream;
-
-    fn watched(&self) -> Watched<'_, net::TcpStream> {
-        Watched(self.socket())
-    }
-}
-
-impl Watch for TcpListener {
-    type Std = net::TcpListener;
-
-    fn watched(&self) -> Watched<'_, net::TcpListener> {
-        Watched(self.socket())
     }
 }
 
@@ -95,10 +77,10 @@ pub struct Readable<'a, W>(pub &'a W);
 #[derive(Debug)]
 pub struct Writable<'a, W>(pub &'a W);
 
-/// A wait for a socket.
+/// A wait for a descriptor.
 #[doc(hidden)]
 pub struct ReadyArm<'a, S: AsFd> {
-    socket: &'a Socket<S>,
+    socket: &'a Descriptor<S>,
     direction: Direction,
     watching: Watching,
     result: RefCell<io::Result<()>>,
@@ -154,7 +136,7 @@ impl<S: AsFd> Arm for ReadyArm<'_, S> {
         }
         let reads = self.direction == Direction::Read;
         let fd = self.socket.std().as_fd();
-        match socket::poll_one(fd, reads, !reads, Some(Duration::ZERO)) {
+        match descriptor::poll_one(fd, reads, !reads, Some(Duration::ZERO)) {
             Ok(ready) => ready,
             Err(error) => {
                 *self.result.borrow_mut() = Err(error);
