@@ -2,8 +2,9 @@
 //!
 //! It turns the target's name into the few facts the sources ask for:
 //! `reactor`, which system call tells that descriptors are ready,
-//! `stacks`, where the memory of coroutine stacks comes from, and
-//! `memory`, whose flags of `mmap` and `madvise` may be used.
+//! `stacks`, where the memory of coroutine stacks comes from,
+//! `memory`, whose flags of `mmap` and `madvise` may be used, and
+//! `sockets`, whose calls and addresses there are beside those all systems have.
 
 use std::env;
 
@@ -13,6 +14,7 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(loom)");
     println!("cargo::rustc-check-cfg=cfg(race_detector)");
     println!("cargo::rustc-check-cfg=cfg(memory, values(\"linux\"))");
+    println!("cargo::rustc-check-cfg=cfg(sockets, values(\"linux\"))");
     println!("cargo::rustc-check-cfg=cfg(stacks, values(\"slab\", \"system\"))");
 
     let os = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
@@ -26,6 +28,7 @@ fn main() {
     }
     if matches!(os.as_str(), "linux" | "android") {
         println!("cargo::rustc-cfg=memory=\"linux\"");
+        println!("cargo::rustc-cfg=sockets=\"linux\"");
     }
     let stacks = if unix { "slab" } else { "system" };
     println!("cargo::rustc-cfg=stacks=\"{stacks}\"");

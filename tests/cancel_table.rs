@@ -42,7 +42,9 @@ use rows::{
     SCOPED_JOIN, SCOPED_TRY_JOIN, SEND_FULL, SEND_RENDEZVOUS, SLEEP, SLEEP_UNTIL, STARTED,
     SUPERVISED_JOIN, TICK, TIMER, YIELD,
 };
-use sockets::{ACCEPT, CONNECT, PEEK, READ, WRITE};
+use sockets::{ACCEPT, CONNECT, PEEK, READ, UNIX_READ, WRITE};
+#[cfg(target_os = "linux")]
+use sockets::{UNIX_ACCEPT, UNIX_CONNECT};
 use support::{Log, OnDrop};
 use threads::{
     REMOTE_JOIN, REMOTE_JOIN_ARM, REMOTE_JOIN_BY_REFERENCE, REMOTE_JOIN_TIMEOUT, UNBLOCK,
@@ -131,8 +133,29 @@ table! {
     peeks: PEEK,
     writes: WRITE,
     connects: CONNECT,
+    reads_from_a_unix_socket: UNIX_READ,
     takes_from_a_generator_that_sleeps: GENERATOR_SLEEPS,
     takes_from_a_generator_that_receives: GENERATOR_RECEIVES,
+}
+
+// What only Linux has.
+#[cfg(target_os = "linux")]
+table! {
+    [
+        unstarted ready parked twice self_cancelled finished in_a_panic in_a_cancellation
+        shielded shielded_late past_deadline deadline equal_deadlines in_a_child completed
+    ];
+    accepts_a_unix_connection: UNIX_ACCEPT,
+}
+
+// It tries again and again, and where there is room it does not wait at all.
+#[cfg(target_os = "linux")]
+table! {
+    [
+        unstarted ready parked twice self_cancelled finished in_a_panic in_a_cancellation
+        past_deadline deadline equal_deadlines in_a_child
+    ];
+    connects_to_a_full_unix_listener: UNIX_CONNECT,
 }
 
 // What the table has no room for.

@@ -29,3 +29,5 @@ mod order;
 mod runtimes;
 #[path = "net/traffic.rs"]
 mod traffic;
+#[path = "net/unix.rs"]
+mod unix;

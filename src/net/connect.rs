@@ -1,48 +1,86 @@
-//! Making a TCP connection from a task, without blocking the thread.
+//! Making a connection from a task, without blocking the thread.
 //!
 //! A socket that does not block answers `connect` with "in progress" and becomes writable when it is
-//! settled; then `SO_ERROR` tells how. The flag is cleared again before anybody else sees the socket.
+//! settled; then `SO_ERROR` tells how. A Unix socket connects at once; but where the queue of the listener is
+//! full, Linux says `WouldBlock`, and nothing tells when there is room: so it is tried again.
+//! The flag is cleared again before anybody else sees the socket.
 //!
 //! Must never: look up names, or leave the socket of a failed or cancelled try behind.
 
 use std::io;
 use std::net::{self, SocketAddr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
+use super::pause::Pause;
 use crate::io::descriptor::Descriptor;
 use crate::scheduler::TaskRef;
 use crate::scheduler::io::Direction;
 use crate::scheduler::park;
-use crate::sys::socket;
+use crate::sys::{descriptor, socket};
 
-/// Connects to one address.
+/// How long the pauses become between two tries with a listener whose queue is full.
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connects to one internet address.
 ///
 /// # Errors
 /// What the system says; `TimedOut` when the limit is over; what waiting says.
-pub(super) fn connect(
+pub(super) fn tcp(
     task: TaskRef,
     address: SocketAddr,
     limit: Option<Duration>,
 ) -> io::Result<Descriptor<net::TcpStream>> {
     park::spend(task);
-    let new = socket2::Socket::new(
+    let new = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
+    connect(task, new, &address.into(), limit)
+}
+
+/// Connects to an address of this machine.
+///
+/// # Errors
+/// What the system says; what waiting says.
+pub(super) fn unix(task: TaskRef, address: &SockAddr) -> io::Result<Descriptor<UnixStream>> {
+    park::spend(task);
+    let new = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    connect(task, new, address, None)
+}
+
+/// Connects a new socket.
+///
+/// # Errors
+/// What the system says; `TimedOut` when the limit is over; what waiting says.
+pub(super) fn connect<S: AsFd + From<OwnedFd>>(
+    task: TaskRef,
+    new: Socket,
+    address: &SockAddr,
+    limit: Option<Duration>,
+) -> io::Result<Descriptor<S>> {
     new.set_nonblocking(true)?;
-    let begun = new.connect(&address.into());
-    let socket = Descriptor::new(net::TcpStream::from(new));
+    let mut pause = Pause::until(LONGEST_PAUSE);
+    let begun = loop {
+        match new.connect(address) {
+            Err(error) if address.is_unix() && error.kind() == io::ErrorKind::WouldBlock => {
+                pause.wait(new.as_fd())?;
+            }
+            begun => break begun,
+        }
+    };
+    let socket = Descriptor::new(S::from(OwnedFd::from(new)));
     match begun {
         Err(error) if is_in_progress(&error) => {
             socket.finish(task, Direction::Write, limit, outcome)?;
         }
         begun => begun?,
     }
-    socket.std().set_nonblocking(false)?;
+    descriptor::set_nonblocking(socket.std().as_fd(), false)?;
     Ok(socket)
 }
 
@@ -52,11 +90,11 @@ fn is_in_progress(error: &io::Error) -> bool {
 }
 
 /// How it went, or `WouldBlock` while it is not settled.
-fn outcome(stream: &net::TcpStream) -> io::Result<()> {
+fn outcome(stream: &impl AsFd) -> io::Result<()> {
     if let Some(error) = socket::take_error(stream.as_fd())? {
         return Err(error);
     }
-    match stream.peer_addr() {
+    match SockRef::from(stream).peer_addr() {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotConnected => {
             Err(io::ErrorKind::WouldBlock.into())

@@ -1,4 +1,4 @@
-//! TCP in the image of [`std::net`]: the same names, waiting instead of blocking.
+//! Sockets in the image of [`std::net`] and [`std::os::unix::net`]: the same names, waiting instead of blocking.
 //!
 //! A call that has to wait lets the other tasks of its thread run; called on a plain thread, it blocks
 //! that thread, as std's does. So blocking code that takes any `Read + Write` runs on these sockets unchanged.
@@ -42,14 +42,24 @@
 //! - Looking up a name blocks the thread, with all its tasks: give addresses where that matters.
 //!   A literal address such as `127.0.0.1:80` is never looked up.
 
+mod accept;
 mod connect;
 mod convert;
+mod pause;
+mod settings;
+mod stream;
 mod tcp_listener;
 mod tcp_stream;
+mod unix_address;
+mod unix_listener;
+mod unix_stream;
 
 pub use std::net::{
     Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,
 };
 
-pub use tcp_listener::{Incoming, TcpListener};
+pub use accept::Incoming;
+pub use tcp_listener::TcpListener;
 pub use tcp_stream::TcpStream;
+pub use unix_listener::UnixListener;
+pub use unix_stream::UnixStream;

@@ -1,30 +1,18 @@
 //! A socket that takes TCP connections.
 //!
-//! `accept` cannot be told "do not wait", so the listener's own flag is set when the first task accepts,
-//! and taken back by conversions.
-//!
-//! Must never: name a system call, or let one bad connection end a server.
+//! Must never: name a system call, or set what std's does not.
 #![expect(
     unsafe_code,
     reason = "`FromRawFd` is an unsafe trait method, as in std"
 )]
 
 use std::io;
-use std::iter::FusedIterator;
 use std::net::{self, SocketAddr, ToSocketAddrs};
-use std::os::fd::AsFd;
-use std::time::Duration;
 
-use super::TcpStream;
 use super::convert::conversions;
+use super::settings::socket;
+use super::{Incoming, TcpStream};
 use crate::io::descriptor::Descriptor;
-use crate::scheduler::io::{self as waiting, Direction};
-use crate::scheduler::park;
-use crate::sys::{clock, socket};
-
-/// How long [`Incoming`] waits for a descriptor to become free: at first, and at most.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// A socket that takes TCP connections, as [`std::net::TcpListener`], waiting instead of blocking.
 ///
@@ -62,7 +50,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// When a task accepts, `O_NONBLOCK` is set, which all duplicates of the descriptor share: while the
 /// listener is used, a duplicate in std's hands may say `WouldBlock`. Converting the listener into std's
 /// type clears the flag again.
-pub struct TcpListener(Descriptor<net::TcpListener>);
+pub struct TcpListener(pub(super) Descriptor<net::TcpListener>);
 
 impl TcpListener {
     /// A listener on the first of some addresses that is free. Port 0 takes any free port.
@@ -75,25 +63,6 @@ impl TcpListener {
     /// `AddrInUse` for a port somebody listens on; else what the system says of the last address.
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         net::TcpListener::bind(addr).map(Self::from)
-    }
-
-    /// The address listened on, with the port that was chosen.
-    ///
-    /// # Errors
-    ///
-    /// What the system says.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.std().local_addr()
-    }
-
-    /// A second handle of the same listener, with a descriptor of its own. Each connection goes to one of them.
-    ///
-    /// # Errors
-    ///
-    /// If the process has no descriptor left.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        let duplicate = self.0.std().try_clone()?;
-        Ok(Self(self.0.duplicated(duplicate)))
     }
 
     /// Waits for a connection, and takes it.
@@ -115,24 +84,9 @@ impl TcpListener {
     /// Unwinds when the task was cancelled; no connection is lost. While the task unwinds, it returns an
     /// error instead of waiting.
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let in_task = park::current().is_some();
-        let (socket, address) = self.0.transfer(
-            Direction::Read,
-            |_| false,
-            |fd| {
-                if in_task {
-                    self.0.borrow_flag()?;
-                }
-                loop {
-                    match socket::accept(fd) {
-                        Err(error) if socket::is_connections_own(&error) => {}
-                        result => return result,
-                    }
-                }
-            },
-        )?;
+        let (socket, address) = self.0.accept()?;
         let stream = TcpStream::fresh(net::TcpStream::from(socket));
-        match address {
+        match address.as_socket() {
             Some(address) => Ok((stream, address)),
             None => Err(io::Error::new(
                 io::ErrorKind::InvalidData,
@@ -176,68 +130,7 @@ impl TcpListener {
     pub fn ttl(&self) -> io::Result<u32> {
         self.0.std().ttl()
     }
-
-    /// Fetches and clears the error that waits in the socket.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be asked.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.0.std().take_error()
-    }
-
-    /// Makes `accept` return `WouldBlock` instead of waiting, or wait again.
-    ///
-    /// As in std it holds for all handles of the listener, and it sets or clears `O_NONBLOCK`.
-    ///
-    /// # Errors
-    ///
-    /// What the system says.
-    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.0.std().set_nonblocking(nonblocking)?;
-        self.0.set_never_waits(nonblocking);
-        Ok(())
-    }
-
-    /// Waits in the hope that a descriptor becomes free.
-    fn pause(&self, length: Duration) -> io::Result<()> {
-        match park::current() {
-            Some(task) => waiting::pause(task, self.as_fd(), length),
-            None => {
-                clock::sleep_nanos(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
-                Ok(())
-            }
-        }
-    }
 }
-
-/// The connections of a listener: see [`TcpListener::incoming`].
-#[derive(Debug)]
-#[must_use = "connections are taken by iterating"]
-pub struct Incoming<'a> {
-    listener: &'a TcpListener,
-}
-
-impl Iterator for Incoming<'_> {
-    type Item = io::Result<TcpStream>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match self.listener.accept() {
-                Err(error) if socket::is_exhaustion(&error) && !self.listener.0.never_waits() => {
-                    if self.listener.pause(pause).is_err() {
-                        return Some(Err(error));
-                    }
-                    pause = LONGEST_PAUSE.min(pause * 2);
-                }
-                result => return Some(result.map(|(stream, _)| stream)),
-            }
-        }
-    }
-}
-
-impl FusedIterator for Incoming<'_> {}
 
 /// Changes nothing of the descriptor. Where `O_NONBLOCK` is set it stays so, and does not keep calls from waiting.
 impl From<net::TcpListener> for TcpListener {
@@ -246,4 +139,5 @@ impl From<net::TcpListener> for TcpListener {
     }
 }
 
+socket!(TcpListener, SocketAddr);
 conversions!(TcpListener, net::TcpListener);

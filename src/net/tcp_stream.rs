@@ -6,20 +6,22 @@
     reason = "`FromRawFd` is an unsafe trait method, as in std"
 )]
 
-use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::{self, Shutdown, SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{self, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use super::connect;
 use super::convert::conversions;
+use super::settings::{socket, time_limits};
+use super::stream::{ShortRead, stream};
 use crate::io::descriptor::Descriptor;
 use crate::scheduler::io::Direction;
 use crate::scheduler::park;
-use crate::sys::socket;
+use crate::sys;
 
 /// A TCP connection between this side and a peer, as [`std::net::TcpStream`], waiting instead of blocking.
 ///
-/// It is closed when it is dropped. [`Read`] and [`Write`] are implemented for it and for references to
+/// It is closed when it is dropped. [`Read`](io::Read) and [`Write`](io::Write) are implemented for it and for references to
 /// it, so one task may read while another writes.
 ///
 /// ```
@@ -68,7 +70,7 @@ use crate::sys::socket;
 /// something returns it, and the next call that waits unwinds. Calls made of several, such as `write_all`
 /// and `read_exact`, may have got some way. While the task unwinds, calls that would have to wait
 /// return an error of kind `Other` at once.
-pub struct TcpStream(Descriptor<net::TcpStream>);
+pub struct TcpStream(pub(super) Descriptor<net::TcpStream>);
 
 impl TcpStream {
     /// Connects to the first of some addresses that takes the connection.
@@ -92,7 +94,7 @@ impl TcpStream {
         };
         let mut last = None;
         for address in addr.to_socket_addrs()? {
-            match connect::connect(task, address, None) {
+            match connect::tcp(task, address, None) {
                 Ok(socket) => return Ok(Self(socket)),
                 Err(error) => last = Some(error),
             }
@@ -128,93 +130,7 @@ impl TcpStream {
                 "a timeout of zero would leave no time to connect",
             ));
         }
-        connect::connect(task, *addr, Some(timeout)).map(Self)
-    }
-
-    /// A stream nobody has set anything on.
-    pub(super) fn fresh(stream: net::TcpStream) -> Self {
-        Self(Descriptor::new(stream))
-    }
-
-    /// The peer's address.
-    ///
-    /// # Errors
-    ///
-    /// `NotConnected` after the connection was reset, for instance.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.std().peer_addr()
-    }
-
-    /// The address of this side.
-    ///
-    /// # Errors
-    ///
-    /// What the system says.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.std().local_addr()
-    }
-
-    /// Ends one direction of the connection, or both. Whoever waits for that direction, in any task, returns.
-    ///
-    /// # Errors
-    ///
-    /// `NotConnected` if it was reset, for instance.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.0.std().shutdown(how)
-    }
-
-    /// A second handle of the same connection, with a descriptor of its own. Time limits are common to both.
-    ///
-    /// # Errors
-    ///
-    /// If the process has no descriptor left.
-    pub fn try_clone(&self) -> io::Result<Self> {
-        let duplicate = self.0.std().try_clone()?;
-        Ok(Self(self.0.duplicated(duplicate)))
-    }
-
-    /// Sets how long a read may wait; `None` is for ever.
-    ///
-    /// The limit holds for each call by itself, and for all handles of the connection; a call that waits
-    /// already keeps the limit it began with. It is a property of the socket, as in std: it is still
-    /// there after a conversion to std's type.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidInput` for a limit of zero.
-    pub fn set_read_timeout(&self, dur: Option<Duration>) -> io::Result<()> {
-        self.0.std().set_read_timeout(dur)?;
-        self.0.set_limit(Direction::Read, dur);
-        Ok(())
-    }
-
-    /// Sets how long a write may wait; `None` is for ever. As [`set_read_timeout`](Self::set_read_timeout).
-    ///
-    /// # Errors
-    ///
-    /// `InvalidInput` for a limit of zero.
-    pub fn set_write_timeout(&self, dur: Option<Duration>) -> io::Result<()> {
-        self.0.std().set_write_timeout(dur)?;
-        self.0.set_limit(Direction::Write, dur);
-        Ok(())
-    }
-
-    /// How long a read may wait.
-    ///
-    /// # Errors
-    ///
-    /// None. It returns a `Result` because std's does.
-    pub fn read_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.limit(Direction::Read))
-    }
-
-    /// How long a write may wait.
-    ///
-    /// # Errors
-    ///
-    /// None. It returns a `Result` because std's does.
-    pub fn write_timeout(&self) -> io::Result<Option<Duration>> {
-        Ok(self.0.limit(Direction::Write))
+        connect::tcp(task, *addr, Some(timeout)).map(Self)
     }
 
     /// Receives into `buf` as a read does, but leaves the data there to be received again.
@@ -235,7 +151,7 @@ impl TcpStream {
             return Ok(0);
         }
         self.0
-            .transfer(Direction::Read, |_| false, |fd| socket::peek(fd, buf))
+            .transfer(Direction::Read, |_| false, |fd| sys::socket::peek(fd, buf))
     }
 
     /// Sets `TCP_NODELAY`: small writes are sent at once instead of being gathered.
@@ -273,167 +189,9 @@ impl TcpStream {
     pub fn ttl(&self) -> io::Result<u32> {
         self.0.std().ttl()
     }
-
-    /// Fetches and clears the error that waits in the socket.
-    ///
-    /// # Errors
-    ///
-    /// If it cannot be asked.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.0.std().take_error()
-    }
-
-    /// Makes reads, writes and peeks return `WouldBlock` instead of waiting, or wait again.
-    ///
-    /// As in std it holds for all handles of the connection, and it sets or clears `O_NONBLOCK`. While it is
-    /// on, these calls never let another task run.
-    ///
-    /// # Errors
-    ///
-    /// What the system says.
-    pub fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.0.std().set_nonblocking(nonblocking)?;
-        self.0.set_never_waits(nonblocking);
-        Ok(())
-    }
-
-    #[inline]
-    fn receive(&self, buf: &mut [u8]) -> io::Result<usize> {
-        if buf.is_empty() {
-            return Ok(0);
-        }
-        let room = buf.len();
-        self.0.transfer(
-            Direction::Read,
-            |&taken| is_short(taken, room),
-            |fd| socket::recv(fd, buf),
-        )
-    }
-
-    fn receive_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        // One call takes so many pieces; with all of them counted, a full read
-        // would look short.
-        let count = bufs.len().min(usize::from(socket::MOST_PIECES));
-        let bufs = &mut bufs[..count];
-        let room = bufs.iter().map(|buf| buf.len()).sum();
-        if room == 0 {
-            return Ok(0);
-        }
-        self.0.transfer(
-            Direction::Read,
-            |&taken| is_short(taken, room),
-            |fd| socket::recv_vectored(fd, bufs),
-        )
-    }
-
-    #[inline]
-    fn send(&self, buf: &[u8]) -> io::Result<usize> {
-        self.0.transfer(
-            Direction::Write,
-            |_| false,
-            |fd| {
-                self.before_sending()?;
-                socket::send(fd, buf)
-            },
-        )
-    }
-
-    fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.transfer(
-            Direction::Write,
-            |_| false,
-            |fd| {
-                self.before_sending()?;
-                socket::send_vectored(fd, bufs)
-            },
-        )
-    }
-
-    /// Some systems do not honour "do not wait" for a single send.
-    #[inline]
-    fn before_sending(&self) -> io::Result<()> {
-        if socket::SEND_NEEDS_NONBLOCKING && park::current().is_some() {
-            self.0.borrow_flag()?;
-        }
-        Ok(())
-    }
 }
 
-/// Whether a read has emptied the socket: it took something, and less than it could. Nothing at all is the end
-/// of the stream, which is there to be read again.
-#[inline]
-fn is_short(taken: usize, room: usize) -> bool {
-    0 < taken && taken < room
-}
-
-impl Read for &TcpStream {
-    #[inline]
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.receive(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.receive_vectored(bufs)
-    }
-}
-
-impl Read for TcpStream {
-    #[inline]
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.receive(buf)
-    }
-
-    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        self.receive_vectored(bufs)
-    }
-}
-
-impl Write for &TcpStream {
-    #[inline]
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.send(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.send_vectored(bufs)
-    }
-
-    #[inline]
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Write for TcpStream {
-    #[inline]
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.send(buf)
-    }
-
-    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.send_vectored(bufs)
-    }
-
-    #[inline]
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Changes nothing of the descriptor. Time limits that were set stay in force; `O_NONBLOCK` is left as it is,
-/// and does not keep calls from waiting.
-impl From<net::TcpStream> for TcpStream {
-    fn from(stream: net::TcpStream) -> Self {
-        let socket = Descriptor::new(stream);
-        let limits = [
-            (Direction::Read, socket.std().read_timeout()),
-            (Direction::Write, socket.std().write_timeout()),
-        ];
-        for (direction, limit) in limits {
-            socket.set_limit(direction, limit.unwrap_or(None));
-        }
-        Self(socket)
-    }
-}
-
+stream!(TcpStream, net::TcpStream, SocketAddr, ShortRead::Drained);
+socket!(TcpStream, SocketAddr);
+time_limits!(TcpStream, net::TcpStream);
 conversions!(TcpStream, net::TcpStream);

@@ -20,7 +20,6 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem;
-use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use socket2::{SockAddr, SockAddrStorage};
@@ -117,11 +116,9 @@ fn count(returned: io::Result<isize>) -> io::Result<usize> {
 
 /// Takes one connection off a listener, or fails with `WouldBlock` if the listener is non-blocking.
 ///
-/// The new socket is closed on `exec`, and its own flag says "blocking". The address is the peer's, `None` if
-/// it is no internet address.
-pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
-    let (socket, address) = accepting::accept(listener)?;
-    Ok((socket, address.as_socket()))
+/// The new socket is closed on `exec`, and its own flag says "blocking". The address is the peer's.
+pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, SockAddr)> {
+    accepting::accept(listener)
 }
 
 /// Whether an [`accept`] failed over the one connection it had taken off, so that the next may succeed at once.

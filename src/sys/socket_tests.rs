@@ -109,7 +109,7 @@ fn an_accepted_socket_blocks_whatever_its_listener_does() {
     let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     assert!(poll_one(listener.as_fd(), true, false, None).unwrap());
     let (accepted, address): (OwnedFd, _) = accept(listener.as_fd()).unwrap();
-    assert_eq!(address, Some(client.local_addr().unwrap()));
+    assert_eq!(address.as_socket(), Some(client.local_addr().unwrap()));
     assert!(!is_nonblocking(accepted.as_fd()).unwrap());
     let mut accepted = TcpStream::from(accepted);
     client.write_all(b"x").unwrap();

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::rc::Rc;
 
-use greenroom::net::{TcpListener, TcpStream};
+use greenroom::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::rows::{Call, Rig, io_said, nothing};
 
@@ -127,6 +127,96 @@ pub(crate) const CONNECT: Call = Call::io(
             io_said(TcpStream::connect(address).map(|_| "returned"))
         };
         Rig::new(call, nothing, nothing)
+    },
+    "returned",
+);
+
+pub(crate) const UNIX_READ: Call = Call::io(
+    |_| {
+        let (near, far) = UnixStream::pair().unwrap();
+        let (near, far) = (Rc::new(near), Rc::new(far));
+        let (ours, theirs) = (Rc::clone(&near), Rc::clone(&far));
+        let call = move || {
+            let mut byte = [0];
+            io_said((&*ours).read(&mut byte).map(|_| byte[0]))
+        };
+        let complete = move || (&*theirs).write_all(&[5]).unwrap();
+        let intact = move || {
+            (&*far).write_all(&[6]).unwrap();
+            let mut byte = [0];
+            (&*near).read_exact(&mut byte).unwrap();
+            assert_eq!(byte, [6]);
+        };
+        Rig::new(call, complete, intact)
+    },
+    "5",
+);
+
+/// An address of its own for each rig, without a file.
+#[cfg(target_os = "linux")]
+fn own_name() -> std::os::unix::net::SocketAddr {
+    use std::os::linux::net::SocketAddrExt;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("greenroom cancel table {} {number}", std::process::id());
+    std::os::unix::net::SocketAddr::from_abstract_name(name).unwrap()
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) const UNIX_ACCEPT: Call = Call::io(
+    |_| {
+        let address = own_name();
+        let listener = Rc::new(UnixListener::bind_addr(&address).unwrap());
+        let ours = Rc::clone(&listener);
+        let theirs = address.clone();
+        let connect = std::os::unix::net::UnixStream::connect_addr;
+        let complete = move || drop(connect(&theirs).unwrap());
+        let intact = move || {
+            let _client = connect(&address).unwrap();
+            listener.accept().unwrap();
+        };
+        let call = move || io_said(ours.accept().map(|_| "returned"));
+        Rig::new(call, complete, intact)
+    },
+    "returned",
+);
+
+#[cfg(target_os = "linux")]
+pub(crate) const UNIX_CONNECT: Call = Call::io(
+    |completes| {
+        let address = own_name();
+        let listener = UnixListener::bind_addr(&address).unwrap();
+        let mut inside = Vec::new();
+        if !completes {
+            let socket = socket2::SockRef::from(&listener);
+            socket.listen(0).unwrap();
+            let address = socket.local_addr().unwrap();
+            loop {
+                let domain = socket2::Domain::UNIX;
+                let client = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+                client.set_nonblocking(true).unwrap();
+                if client.connect(&address).is_err() {
+                    break;
+                }
+                inside.push(client);
+            }
+        }
+        let (listener, inside) = (Rc::new(listener), Rc::new(inside));
+        let (ours, held) = (Rc::clone(&listener), Rc::clone(&inside));
+        let call = move || {
+            let _held = (ours, held);
+            io_said(UnixStream::connect_addr(&address).map(|_| "returned"))
+        };
+        let intact = move || {
+            for _ in inside.iter() {
+                listener.accept().unwrap();
+            }
+            listener.set_nonblocking(true).unwrap();
+            let more = listener.accept().unwrap_err();
+            assert_eq!(more.kind(), io::ErrorKind::WouldBlock);
+        };
+        Rig::new(call, nothing, intact)
     },
     "returned",
 );
