@@ -267,10 +267,10 @@ fn a_plain_thread_waits_for_room_too() {
     bounded(move || {
         let (listener, _inside) = full_listener(&place);
         let client = std::thread::spawn(move || UnixStream::connect(&place).unwrap());
-        std::thread::spawn(move || {
-            greenroom::run(|| listener.accept().unwrap());
-        });
+        greenroom::run(|| listener.accept().unwrap());
+        // It must be there until the client is in.
         client.join().unwrap();
+        drop(listener);
     });
 }
 
