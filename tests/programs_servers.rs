@@ -11,10 +11,6 @@
     target_os = "linux"
 ))]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-#![expect(
-    clippy::duplicate_mod,
-    reason = "each example brings the support file it is built with"
-)]
 #![allow(dead_code, reason = "the examples' own `main`s are not called here")]
 
 use std::cell::RefCell;
@@ -22,6 +18,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +26,8 @@ use greenroom::{Clock, Config, Runtime, sleep, spawn, tasks, yield_now};
 
 mod support;
 
+#[path = "programs_servers/chat.rs"]
+mod chat;
 #[path = "programs_servers/fetch_urls.rs"]
 mod fetch_urls;
 
@@ -40,6 +39,19 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// How often the witness comes by.
 const ROUND: Duration = Duration::from_millis(250);
+
+/// A process that is being started has all descriptors of this one for a moment, so a connection that is closed
+/// meanwhile stays open: performances on the virtual clock and starts of processes wait for their turn.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts a process.
+fn start(command: &mut Command) -> io::Result<Child> {
+    let _turn = turn();
+    command.spawn()
+}
 
 /// What was performed.
 struct Performed<T> {
@@ -53,6 +65,7 @@ struct Performed<T> {
 /// leave no task behind.
 #[track_caller]
 fn performed<T>(listen: Option<Listen>, program: impl FnOnce() -> T) -> Performed<T> {
+    let _turn = turn();
     let clock = Clock::virtual_();
     let lines: Rc<RefCell<Vec<(u128, String)>>> = Rc::default();
     let visits: Rc<RefCell<Vec<Duration>>> = Rc::default();
@@ -119,7 +132,7 @@ impl Server {
     fn start(name: &str, arguments: &[&str]) -> Self {
         let mut command = example(name);
         command.args(arguments).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = start(&mut command).unwrap();
         let mut line = String::new();
         let out = child.stdout.take().unwrap();
         BufReader::new(out).read_line(&mut line).unwrap();

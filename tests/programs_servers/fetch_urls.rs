@@ -9,7 +9,7 @@ use greenroom::net::{TcpListener, TcpStream};
 use greenroom::{scope, sleep, timeout};
 
 use super::support::finish;
-use super::{SECOND, example, performed};
+use super::{SECOND, example, performed, turn};
 
 #[path = "../../examples/fetch_urls.rs"]
 mod program;
@@ -35,6 +35,7 @@ fn fetch_urls() {
 
     let mut command = example("fetch_urls");
     command.arg("--virtual");
+    let _turn = turn();
     let ended = finish(command);
     ended.assert_success();
     assert_eq!(ended.stderr, "");
