@@ -30,6 +30,8 @@ mod support;
 mod chat;
 #[path = "programs_servers/fetch_urls.rs"]
 mod fetch_urls;
+#[path = "programs_servers/proxy.rs"]
+mod proxy;
 
 /// How each example's copy of the support file is told who listens.
 type Listen = fn(Option<Rc<dyn Fn(&str)>>);
