@@ -46,6 +46,7 @@
 //! | to call something that blocks, or computes for long | `unblock`, `ThreadPool` |
 //! | to see what all tasks wait for | `tasks`, `Runtime::left_over`, `Config::shutdown_grace` |
 //! | a server | `net` |
+//! | Ctrl-C, and other signals | `signal` |
 //! | to test all that | `testing` |
 //!
 //! The folder `examples` holds programs; its index is a path for those who come
@@ -96,6 +97,7 @@
 //! | `Queue::push`, `pop`, `join`, its iterators | if it has to wait, and one of every 128 times |
 //! | `BroadcastReceiver::recv`, its iterators, `WatchReceiver::changed`, `wait_for` | if it has to wait, and one of every 128 times |
 //! | `accept`, `connect`, `read`, `write`, `peek` and what is made of them | if it has to wait, and one of every 128 times |
+//! | `Signals::recv`, its iterator, `ctrl_c` | if it has to wait, and one of every 128 times |
 //! | `Iterator::next` of a generator, `Coroutine::resume` | if the body does one of the above |
 //!
 //! `no_switch` makes sure: inside it a call of the table panics instead.
@@ -194,6 +196,8 @@ mod scheduler;
 mod scope;
 #[cfg(feature = "runtime")]
 mod select;
+#[cfg(all(feature = "signal", any(reactor = "epoll", reactor = "kqueue")))]
+pub mod signal;
 #[cfg(feature = "sync")]
 pub mod sync;
 mod sys;
@@ -254,6 +258,8 @@ pub mod __private {
     pub use crate::io::arms::{Readable, ReadyArm, Watch, Watched, Writable};
     pub use crate::scheduler::select::{Arm, Entry};
     pub use crate::select::{Turn, Wait, done, into_arm};
+    #[cfg(feature = "signal")]
+    pub use crate::signal::arms::SignalArm;
     #[cfg(feature = "sync")]
     pub use crate::sync::arms::{
         BroadcastArm, EventArm, OneshotArm, Receives, RecvArm, RemoteArm, SendArm, Sends, WatchArm,

@@ -149,6 +149,7 @@ impl<S: Selectable> Arm for Wait<S> {
 /// | arm | is ready when | gives |
 /// |---|---|---|
 /// | `recv(receiver) -> value` | a value is there, or the channel is closed, or all senders are gone | as `recv` |
+/// | `recv(signals) -> kind` of `signal` | a signal has come | as `recv` |
 /// | `send(sender, value) -> sent` | there is room, or the channel is closed, or all receivers are gone | as `send`; the value is evaluated only then |
 /// | `readable(socket) -> ready`, `writable(socket) -> ready` | a read, an accept or a write would not wait; what a `BufReader` holds already does not count | `io::Result<()>` |
 /// | `join(&mut handle) -> end` | the task has ended; of this thread or, by its `RemoteJoinHandle`, of another | as `join`; the handle is used up |

@@ -22,6 +22,9 @@ mod queues;
 mod remotes;
 #[path = "cancel_table/rows.rs"]
 mod rows;
+#[cfg(target_os = "linux")]
+#[path = "cancel_table/signals.rs"]
+mod signals;
 #[path = "cancel_table/sockets.rs"]
 mod sockets;
 #[path = "cancel_table/threads.rs"]
@@ -42,6 +45,8 @@ use rows::{
     SCOPED_JOIN, SCOPED_TRY_JOIN, SEND_FULL, SEND_RENDEZVOUS, SLEEP, SLEEP_UNTIL, STARTED,
     SUPERVISED_JOIN, TICK, TIMER, YIELD,
 };
+#[cfg(target_os = "linux")]
+use signals::{SIGNAL, SIGNAL_ARM};
 use sockets::{ACCEPT, CONNECT, PEEK, READ, UNIX_READ, WRITE};
 #[cfg(target_os = "linux")]
 use sockets::{UNIX_ACCEPT, UNIX_CONNECT};
@@ -146,6 +151,8 @@ table! {
         shielded shielded_late past_deadline deadline equal_deadlines in_a_child completed
     ];
     accepts_a_unix_connection: UNIX_ACCEPT,
+    receives_a_signal: SIGNAL,
+    selects_a_signal: SIGNAL_ARM,
 }
 
 // It tries again and again, and where there is room it does not wait at all.

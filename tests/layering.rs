@@ -24,6 +24,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("libc::", &["sys"]),
     ("corosensei::", &["coroutine"]),
     ("socket2::", &["sys", "net"]),
+    ("signal_hook_registry::", &["sys"]),
 ];
 
 /// The rooms that may keep something for a thread, and nobody else. The last one does

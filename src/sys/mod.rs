@@ -20,6 +20,8 @@ mod kqueue;
 mod pthread;
 #[cfg(all(feature = "runtime", any(reactor = "epoll", reactor = "kqueue")))]
 pub(crate) mod selector;
+#[cfg(all(feature = "signal", any(reactor = "epoll", reactor = "kqueue")))]
+pub(crate) mod signals;
 #[cfg(stacks = "slab")]
 pub(crate) mod slab;
 #[cfg(all(feature = "net", any(reactor = "epoll", reactor = "kqueue")))]

@@ -1,0 +1,78 @@
+//! Which signal.
+
+use std::fmt;
+
+use crate::sys::signals;
+
+/// A signal: a number of the system's, with a name.
+///
+/// ```
+/// use greenroom::signal::SignalKind;
+///
+/// assert_eq!(SignalKind::terminate().to_string(), "SIGTERM");
+/// assert_eq!(SignalKind::from_raw(15), SignalKind::terminate());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SignalKind(i32);
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $number:ident;)*) => {$(
+        $(#[$doc])*
+        #[must_use]
+        pub const fn $name() -> Self {
+            Self(signals::$number)
+        }
+    )*};
+}
+
+impl SignalKind {
+    kinds! {
+        /// `SIGALRM`: a timer of the system's has ended.
+        alarm = SIGALRM;
+        /// `SIGCHLD`: a child process has ended, or stopped.
+        child = SIGCHLD;
+        /// `SIGHUP`: the terminal is gone. Daemons read their configuration again.
+        hangup = SIGHUP;
+        /// `SIGINT`: Ctrl-C.
+        interrupt = SIGINT;
+        /// `SIGIO`: a descriptor is ready.
+        io = SIGIO;
+        /// `SIGPIPE`: a write nobody can read. Rust programs ignore it from the start.
+        pipe = SIGPIPE;
+        /// `SIGQUIT`: Ctrl-\\, which asks for a core dump.
+        quit = SIGQUIT;
+        /// `SIGTERM`: a polite request to end.
+        terminate = SIGTERM;
+        /// `SIGUSR1`: means what the program says.
+        user_defined1 = SIGUSR1;
+        /// `SIGUSR2`: means what the program says.
+        user_defined2 = SIGUSR2;
+        /// `SIGWINCH`: the terminal has another size.
+        window_change = SIGWINCH;
+    }
+
+    /// The signal with this number, such as a real-time one. Whether there is one, and whether it can be
+    /// waited for, [`Signals::new`](super::Signals::new) says.
+    #[must_use]
+    pub const fn from_raw(number: i32) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn as_raw(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Display for SignalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&signals::Name(self.0), f)
+    }
+}
+
+impl fmt::Debug for SignalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&signals::Name(self.0), f)
+    }
+}
