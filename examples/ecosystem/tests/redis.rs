@@ -13,7 +13,7 @@ use ecosystem::redis::Connection;
 use greenroom::net::{TcpListener, TcpStream};
 use greenroom::sync::Event;
 use greenroom::{gather, run, sleep, spawn};
-use redis::{Commands, ConnectionLike, ErrorKind, Pipeline, pipe};
+use redis::{Commands, ConnectionLike, ErrorKind, Pipeline, cmd, pipe};
 
 /// A Redis of one's own, which ends with the test.
 struct Redis {
@@ -23,24 +23,34 @@ struct Redis {
 
 impl Redis {
     fn start() -> Self {
-        // A port that was free a moment ago; whoever else takes it lets this test fail, and no other.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        for _ in 0..10 {
+            if let Some(redis) = Self::start_at(free_port()) {
+                return redis;
+            }
+        }
+        panic!("redis-server was started ten times and did not get a port");
+    }
+
+    /// `None` if somebody else was faster to take the port.
+    fn start_at(port: u16) -> Option<Self> {
         let process = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])
             .stdout(Stdio::null())
             .spawn()
             .expect("these tests need `redis-server` (on Debian: `apt-get install redis-server`)");
-        let redis = Self { process, port };
-        for _ in 0..1000 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return redis;
-            }
+        let mut redis = Self { process, port };
+        let own = format!("process_id:{}\r", redis.process.id());
+        while redis.process.try_wait().unwrap().is_none() {
             sleep(Duration::from_millis(10));
+            if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
+                let about = cmd("INFO").query::<String>(&mut Connection::new(stream));
+                if about.is_ok_and(|about| about.contains(&own)) {
+                    return Some(redis);
+                }
+            }
         }
-        panic!("redis-server was started and does not listen");
+        None
     }
 
     fn connect(&self) -> Connection<TcpStream> {
@@ -48,6 +58,12 @@ impl Redis {
         stream.set_nodelay(true).unwrap();
         Connection::new(stream)
     }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 impl Drop for Redis {
@@ -178,6 +194,14 @@ fn subscriptions_are_iterators() {
             assert_eq!(news.join(), ["news: one", "weather: rain", "news: two"]);
         });
     });
+}
+
+#[test]
+fn on_a_plain_thread_it_just_blocks() {
+    let redis = Redis::start();
+    let mut db = redis.connect();
+    let _: () = db.set("cow", "Moo!").unwrap();
+    assert_eq!(db.get::<_, String>("cow").unwrap(), "Moo!");
 }
 
 #[test]
