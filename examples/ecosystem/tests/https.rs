@@ -6,13 +6,14 @@
 mod support;
 
 use std::io::{Read, Write};
+use std::time::Duration;
 
 use ecosystem::http::{self, Request, Response};
 use ecosystem::server::Server;
 use ecosystem::tls::{self, ClientStream, Identity};
 use greenroom::net::TcpStream;
-use greenroom::sync::Event;
-use greenroom::{run, spawn};
+use greenroom::sync::{Event, bounded};
+use greenroom::{run, sleep, spawn};
 use support::served;
 use tungstenite::http::StatusCode;
 
@@ -92,10 +93,10 @@ fn what_is_no_request_is_refused() {
 /// A request that was begun is answered, with the news that it was the last; a connection that asks for nothing is closed.
 #[test]
 fn the_end() {
-    let (begun, go_on) = (Event::new(), Event::new());
+    let (begun, (go_on, gate)) = (Event::new(), bounded(1));
     let slow = |request: &Request| {
         begun.set();
-        go_on.wait();
+        gate.recv().unwrap();
         say_back(request)
     };
     run(|| {
@@ -109,7 +110,9 @@ fn the_end() {
             });
             begun.wait();
             server.end();
-            go_on.set();
+            // Whoever is told to go has gone after this.
+            sleep(Duration::from_millis(10));
+            go_on.send(()).unwrap();
             (idle, answer)
         });
         let answer = answer.join().unwrap().unwrap();

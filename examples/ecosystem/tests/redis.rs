@@ -125,6 +125,10 @@ fn pipelines_and_transactions() {
         assert_eq!(plain, (1, 2, 2));
         let atomic: (u64, u64, u64) = both(pipe().atomic()).query(&mut db).unwrap();
         assert_eq!(atomic, (3, 4, 4));
+        let refused = pipe().atomic().incr("n", 1).cmd("MOO").query::<()>(&mut db);
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("unknown command"), "{refused}");
+        assert_eq!(db.get::<_, u64>("n").unwrap(), 4);
         let mut many = pipe();
         for i in 0..10_000 {
             many.set(i, i).ignore();
