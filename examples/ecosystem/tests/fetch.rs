@@ -13,7 +13,7 @@ use ecosystem::http::{self, Request, Response};
 use ecosystem::server::Server;
 use ecosystem::tls::Identity;
 use greenroom::sync::{Barrier, Event};
-use greenroom::{gather, run, sleep};
+use greenroom::{gather, run, sleep, timeout};
 use support::served;
 use tungstenite::http::StatusCode;
 use tungstenite::http::header::{CONNECTION, HeaderValue};
@@ -146,6 +146,30 @@ fn a_server_that_ended_is_not_asked_on_an_old_connection() {
             support::serve(&server, |_| ok(""), || get(&agent, &url(&server, 1)));
             assert_eq!(server.accepted(), 1);
         }
+    });
+}
+
+#[test]
+fn a_call_that_was_given_up_leaves_the_agent_whole() {
+    let gate = Event::new();
+    let answer = |request: &Request| {
+        if request.uri().path() == "/1" {
+            gate.wait();
+        }
+        ok("")
+    };
+    run(|| {
+        served(answer, |server, identity| {
+            let agent = agent(identity);
+            let given_up = timeout(Duration::from_millis(200), || get(&agent, &url(server, 1)));
+            assert!(given_up.is_err());
+            for page in [2, 3] {
+                get(&agent, &url(server, page));
+            }
+            // The connection in the middle of whose answer it was is not used again; the next one is.
+            assert_eq!(server.accepted(), 2);
+            gate.set();
+        });
     });
 }
 

@@ -1,4 +1,4 @@
-//! The promise: whatever reads from a `Read` and writes to a `Write` waits for messages on greenroom's sockets. Cap'n
+//! The promise: whatever reads from a `Read` and writes to a `Write` waits for messages on greenroom's Unix sockets. Cap'n
 //! Proto, the language server protocol and JSON, by their own crates, with no line between.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
@@ -7,21 +7,14 @@ use std::io::{self, BufReader, Write};
 
 use capnp::message::{Builder, ReaderOptions};
 use capnp::{any_pointer, primitive_list, serialize, serialize_packed, text_list};
-use greenroom::net::{Shutdown, TcpListener, TcpStream};
+use greenroom::net::{Shutdown, UnixStream};
 use greenroom::sync::Barrier;
 use greenroom::{run, scope, yield_now};
 use lsp_server::{Message, Notification, Request, Response};
 use serde_json::{Deserializer, Value, json};
 
-/// Two ends of a connection.
-fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (one, listener.accept().unwrap().0)
-}
-
 /// Answers a list of words by a list of their lengths, until there are no more.
-fn measure(mut stream: &TcpStream) -> capnp::Result<()> {
+fn measure(mut stream: &UnixStream) -> capnp::Result<()> {
     while let Some(question) = serialize::try_read_message(stream, ReaderOptions::new())? {
         let words: text_list::Reader<'_> = question.get_root()?;
         let mut answer = Builder::new_default();
@@ -35,7 +28,7 @@ fn measure(mut stream: &TcpStream) -> capnp::Result<()> {
     Ok(())
 }
 
-fn ask(mut stream: &TcpStream, words: &[&str]) -> capnp::Result<Vec<u32>> {
+fn ask(mut stream: &UnixStream, words: &[&str]) -> capnp::Result<Vec<u32>> {
     let mut question = Builder::new_default();
     let root: any_pointer::Builder<'_> = question.get_root()?;
     let mut list: text_list::Builder<'_> = root.initn_as(u32::try_from(words.len()).unwrap());
@@ -55,7 +48,7 @@ fn capnp_asks_and_answers() {
         let all_asked = Barrier::new(PAIRS);
         scope(|s| {
             for _ in 0..PAIRS {
-                let (client, server) = pair();
+                let (client, server) = UnixStream::pair().unwrap();
                 s.spawn(move || measure(&server).unwrap());
                 let all_asked = &all_asked;
                 s.spawn(move || {
@@ -73,7 +66,7 @@ fn capnp_asks_and_answers() {
 #[test]
 fn capnp_packed_messages_come_in_pieces() {
     run(|| {
-        let (mut client, server) = pair();
+        let (mut client, server) = UnixStream::pair().unwrap();
         let mut message = Builder::new_default();
         message.set_root("to be continued").unwrap();
         let mut bytes = Vec::new();
@@ -95,7 +88,7 @@ fn capnp_packed_messages_come_in_pieces() {
 }
 
 /// A language server that knows one thing.
-fn language_server(stream: &TcpStream) -> io::Result<()> {
+fn language_server(stream: &UnixStream) -> io::Result<()> {
     let (mut input, mut output) = (BufReader::new(stream), stream);
     while let Some(message) = Message::read(&mut input)? {
         match message {
@@ -116,7 +109,7 @@ fn language_server(stream: &TcpStream) -> io::Result<()> {
 #[test]
 fn a_language_server_answers() {
     run(|| {
-        let (client, server) = pair();
+        let (client, server) = UnixStream::pair().unwrap();
         scope(|s| {
             s.spawn(|| language_server(&server).unwrap());
             let (mut input, mut output) = (BufReader::new(&client), &client);
@@ -141,7 +134,7 @@ fn a_language_server_answers() {
 #[test]
 fn json_is_read_as_it_comes() {
     run(|| {
-        let (mut client, server) = pair();
+        let (mut client, server) = UnixStream::pair().unwrap();
         scope(|s| {
             let sum = s.spawn(|| {
                 Deserializer::from_reader(BufReader::new(&server))

@@ -6,11 +6,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 use std::collections::HashMap;
+use std::env;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ecosystem::redis::Connection;
-use greenroom::net::{TcpListener, TcpStream};
+use greenroom::net::{TcpListener, TcpStream, UnixStream};
 use greenroom::sync::Event;
 use greenroom::{gather, run, sleep, spawn};
 use redis::{Commands, ConnectionLike, ErrorKind, Pipeline, cmd, pipe};
@@ -19,6 +21,8 @@ use redis::{Commands, ConnectionLike, ErrorKind, Pipeline, cmd, pipe};
 struct Redis {
     process: Child,
     port: u16,
+    /// It listens here as well.
+    path: PathBuf,
 }
 
 impl Redis {
@@ -33,13 +37,20 @@ impl Redis {
 
     /// `None` if somebody else was faster to take the port.
     fn start_at(port: u16) -> Option<Self> {
+        let path = env::temp_dir().join(format!("ecosystem-redis-{port}"));
         let process = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .arg("--unixsocket")
+            .arg(&path)
             .args(["--save", "", "--appendonly", "no"])
             .stdout(Stdio::null())
             .spawn()
             .expect("these tests need `redis-server` (on Debian: `apt-get install redis-server`)");
-        let mut redis = Self { process, port };
+        let mut redis = Self {
+            process,
+            port,
+            path,
+        };
         let own = format!("process_id:{}\r", redis.process.id());
         while redis.process.try_wait().unwrap().is_none() {
             sleep(Duration::from_millis(10));
@@ -70,6 +81,8 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+        // It was never there if the server did not get that far.
+        let _gone = std::fs::remove_file(&self.path);
     }
 }
 
@@ -197,6 +210,16 @@ fn subscriptions_are_iterators() {
             }
             assert_eq!(news.join(), ["news: one", "weather: rain", "news: two"]);
         });
+    });
+}
+
+#[test]
+fn over_a_unix_socket() {
+    run(|| {
+        let redis = Redis::start();
+        let mut db = Connection::new(UnixStream::connect(&redis.path).unwrap());
+        let _: () = db.set("cow", "Moo!").unwrap();
+        assert_eq!(db.get::<_, String>("cow").unwrap(), "Moo!");
     });
 }
 
