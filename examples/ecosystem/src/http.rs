@@ -8,7 +8,7 @@ use std::io::{self, BufRead, Read, Write};
 use tungstenite::handshake::server::{create_response, write_response};
 use tungstenite::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
 use tungstenite::http::{HeaderMap, HeaderName, Method, StatusCode, Version, request};
-use tungstenite::protocol::{Role, WebSocket};
+use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 
 /// A request and its body.
 pub type Request = tungstenite::http::Request<Vec<u8>>;
@@ -119,7 +119,18 @@ pub fn upgrade<S: Read + Write>(
     let response = create_response(&request.map(drop))?;
     write_response(&mut stream, &response)?;
     stream.flush()?;
-    Ok(WebSocket::from_raw_socket(stream, Role::Server, None))
+    Ok(WebSocket::from_raw_socket(
+        stream,
+        Role::Server,
+        Some(frugal()),
+    ))
+}
+
+/// Tungstenite reads 128 KiB at once where nothing else is said, and keeps the room for as long as the connection
+/// lives. Where there are thousands, that is more than all their stacks.
+#[must_use]
+pub fn frugal() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(4096)
 }
 
 /// A response of this status with a short text.

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use ecosystem::http::frugal;
 use ecosystem::server::Server;
 use ecosystem::tls::{self, ClientStream};
 use greenroom::net::TcpStream;
 use rustls::ClientConfig;
+use tungstenite::client::client_with_config;
 use tungstenite::{Error, Message, WebSocket};
 
 pub(crate) type Client = WebSocket<ClientStream<TcpStream>>;
@@ -13,7 +15,7 @@ pub(crate) type Client = WebSocket<ClientStream<TcpStream>>;
 /// Shakes hands twice: for TLS, then for the websocket.
 pub(crate) fn connect(server: &Server, config: &Arc<ClientConfig>) -> Client {
     let stream = tls::connect(server.local_addr().unwrap(), config).unwrap();
-    let (socket, _) = tungstenite::client("wss://localhost/", stream)
+    let (socket, _) = client_with_config("wss://localhost/", stream, Some(frugal()))
         .map_err(|error| error.to_string())
         .unwrap();
     socket
