@@ -5,7 +5,7 @@
 
 mod support;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::time::Duration;
 
 use ecosystem::fetch;
@@ -13,7 +13,7 @@ use ecosystem::http::{self, Request, Response};
 use ecosystem::server::Server;
 use ecosystem::tls::Identity;
 use greenroom::sync::{Barrier, Event};
-use greenroom::{gather, run, sleep, timeout};
+use greenroom::{gather, run, timeout};
 use support::served;
 use tungstenite::http::StatusCode;
 use tungstenite::http::header::{CONNECTION, HeaderValue};
@@ -203,23 +203,22 @@ fn names_are_looked_up() {
 
 #[test]
 fn time_limits_are_ureqs_own() {
-    let asked = Cell::new(false);
-    let slow = |_: &Request| {
-        asked.set(true);
-        sleep(Duration::from_secs(2));
+    let gate = Event::new();
+    let answer = |_: &Request| {
+        gate.wait();
         ok("too late")
     };
     run(|| {
-        served(slow, |server, identity| {
+        served(answer, |server, identity| {
             let agent = agent(identity);
             let limited = agent.get(url(server, 1)).config();
-            let limited = limited.timeout_global(Some(Duration::from_secs(1))).build();
-            let error = limited.call().unwrap_err();
+            let limited = limited.timeout_recv_response(Some(Duration::from_millis(200)));
+            let error = limited.build().call().unwrap_err();
             assert!(
-                matches!(error, Error::Timeout(Timeout::Global)),
+                matches!(error, Error::Timeout(Timeout::RecvResponse)),
                 "{error:?}"
             );
-            assert!(asked.get());
+            gate.set();
         });
     });
 }
