@@ -2,10 +2,10 @@
 //!
 //! What to notice:
 //!
-//! - [`Server::converse`] is the life of one connection, told from beginning to end: shake hands, then read and answer,
+//! - `converse` is the life of one connection, told from beginning to end: shake hands, then read and answer,
 //!   until one side has had enough. Blocking calls, four crates deep, and no callback.
 //! - The end is asked for in one place, [`Server::end`], and felt wherever the server waits for something new:
-//!   for a connection, for a request, for a message. What was begun is finished, in [`finish`].
+//!   for a connection, for a request, for a message. What was begun is finished, in `finish`.
 //! - The scope tells of the end by an error instead of unwinding (`Delivery::Error`): the websocket that was
 //!   waiting for a message is as it was, and can still say goodbye.
 
