@@ -255,7 +255,7 @@ pub use {
 #[doc(hidden)]
 pub mod __private {
     #[cfg(feature = "io")]
-    pub use crate::io::arms::{Readable, ReadyArm, Watch, Watched, Writable};
+    pub use crate::io::arms::{Lend, Readable, ReadyArm, Watch, Watched, Writable};
     pub use crate::scheduler::select::{Arm, Entry};
     pub use crate::select::{Turn, Wait, done, into_arm};
     #[cfg(feature = "signal")]

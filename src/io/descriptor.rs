@@ -22,10 +22,10 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use super::settings::Settings;
 use crate::scheduler::TaskRef;
 use crate::scheduler::io::{self as waiting, Direction, Registrations};
 use crate::scheduler::park;
@@ -37,6 +37,8 @@ pub(crate) struct Descriptor<S: AsFd> {
     registrations: Registrations,
     /// Only made when there is something to say: most sockets have none.
     settings: OnceLock<Arc<Settings>>,
+    /// Whether the open file may belong to others, too: then its flag is put back in any case.
+    shared: bool,
 }
 
 /// What is behind a socket. The one branch here is the seam for an end in memory: a variant with two
@@ -48,41 +50,25 @@ enum End<S> {
     Taken,
 }
 
-/// What was said of a socket. Shared by its duplicates, as the system does with its own settings.
-#[derive(Debug, Default)]
-struct Settings {
-    /// Nanoseconds a call may wait; 0 is for ever.
-    read_limit: AtomicU64,
-    write_limit: AtomicU64,
-    /// Whether the user asked for `WouldBlock`.
-    never_waits: AtomicBool,
-    /// One of the constants below.
-    flag: AtomicU8,
-}
-
-/// Nobody has looked at `O_NONBLOCK`, or it was taken back.
-const UNKNOWN: u8 = 0;
-/// It was found set, or the user set it: it stays.
-const THEIRS: u8 = 1;
-/// It was set here, and has to be taken back.
-const OURS: u8 = 2;
-
-impl Settings {
-    fn limit(&self, direction: Direction) -> &AtomicU64 {
-        match direction {
-            Direction::Read => &self.read_limit,
-            Direction::Write => &self.write_limit,
-        }
-    }
-}
-
 impl<S: AsFd> Descriptor<S> {
     pub(crate) fn new(socket: S) -> Self {
         Self {
             end: End::System(socket),
             registrations: Registrations::default(),
             settings: OnceLock::new(),
+            shared: false,
         }
+    }
+
+    /// One whose open file others may hold: `O_NONBLOCK` is set now, and put back also when it is dropped.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn shared(source: S) -> io::Result<Self> {
+        let mut new = Self::new(source);
+        new.shared = true;
+        new.borrow_flag()?;
+        Ok(new)
     }
 
     /// Another descriptor of the same socket: `duplicate`, which std has made.
@@ -91,6 +77,7 @@ impl<S: AsFd> Descriptor<S> {
             end: End::System(duplicate),
             registrations: Registrations::default(),
             settings: OnceLock::from(Arc::clone(self.settings())),
+            shared: self.shared,
         }
     }
 
@@ -130,40 +117,25 @@ impl<S: AsFd> Descriptor<S> {
 
     /// How long a call may wait, if there is a limit.
     pub(crate) fn limit(&self, direction: Direction) -> Option<Duration> {
-        let nanos = self
-            .settings
-            .get()?
-            .limit(direction)
-            .load(Ordering::Relaxed);
-        (nanos > 0).then(|| Duration::from_nanos(nanos))
+        self.settings.get()?.limit(direction)
     }
 
     pub(crate) fn set_limit(&self, direction: Direction, limit: Option<Duration>) {
-        if limit.is_none() && self.settings.get().is_none() {
-            return;
+        if limit.is_some() || self.settings.get().is_some() {
+            self.settings().set_limit(direction, limit);
         }
-        let nanos = limit.map_or(0, |limit| {
-            u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)
-        });
-        self.settings()
-            .limit(direction)
-            .store(nanos, Ordering::Relaxed);
     }
 
     /// Whether the user asked for `WouldBlock` instead of waiting.
     #[inline]
     pub(crate) fn never_waits(&self) -> bool {
-        self.settings
-            .get()
-            .is_some_and(|settings| settings.never_waits.load(Ordering::Relaxed))
+        let settings = self.settings.get();
+        settings.is_some_and(|settings| settings.never_waits())
     }
 
     /// Notes that the user has set or cleared `O_NONBLOCK`.
     pub(crate) fn set_never_waits(&self, on: bool) {
-        let settings = self.settings();
-        let flag = if on { THEIRS } else { UNKNOWN };
-        settings.flag.store(flag, Ordering::Release);
-        settings.never_waits.store(on, Ordering::Relaxed);
+        self.settings().set_never_waits(on);
     }
 
     /// Sets `O_NONBLOCK`, for system calls that cannot be told not to wait in another way.
@@ -171,31 +143,32 @@ impl<S: AsFd> Descriptor<S> {
     /// # Errors
     /// What the kernel says.
     pub(crate) fn borrow_flag(&self) -> io::Result<()> {
-        let settings = self.settings();
-        if settings.flag.load(Ordering::Acquire) == OURS {
-            return Ok(());
-        }
-        let fd = self.std().as_fd();
-        if descriptor::is_nonblocking(fd)? {
-            settings.flag.store(THEIRS, Ordering::Release);
-        } else {
-            descriptor::set_nonblocking(fd, true)?;
-            settings.flag.store(OURS, Ordering::Release);
-        }
-        Ok(())
+        self.settings().borrow_flag(self.std().as_fd())
+    }
+
+    /// The same where others may have cleared it since: it is looked at each time.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn keep_flag(&self) -> io::Result<()> {
+        self.settings().keep_flag(self.std().as_fd())
+    }
+
+    /// Sets `O_NONBLOCK` for a view, until [`end_of_view`](Self::end_of_view) was called for each.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn lend_flag(&self) -> io::Result<()> {
+        self.settings().lend_flag(self.std().as_fd())
+    }
+
+    pub(super) fn end_of_view(&self) {
+        self.settings().end_of_view(self.std().as_fd());
     }
 
     fn take_flag_back(&self) {
-        let Some(settings) = self.settings.get() else {
-            return;
-        };
-        let ours =
-            settings
-                .flag
-                .compare_exchange(OURS, UNKNOWN, Ordering::AcqRel, Ordering::Relaxed);
-        if ours.is_ok() {
-            // An open descriptor's own flags can always be changed.
-            let _changed = descriptor::set_nonblocking(self.std().as_fd(), false);
+        if let (Some(settings), End::System(socket)) = (self.settings.get(), &self.end) {
+            settings.take_flag_back(socket.as_fd());
         }
     }
 
@@ -256,6 +229,36 @@ impl<S: AsFd> Descriptor<S> {
         )
     }
 
+    /// Waits until a call is worth a try, without making one. Limits of time do not count here, nor does it
+    /// whether calls wait.
+    ///
+    /// # Errors
+    /// What waiting says.
+    pub(crate) fn ready(&self, direction: Direction) -> io::Result<()> {
+        let fd = self.std().as_fd();
+        let reads = direction == Direction::Read;
+        let Some(task) = park::current() else {
+            return descriptor::poll_one(fd, reads, !reads, None).map(drop);
+        };
+        park::spend(task);
+        let look = || match descriptor::poll_one(fd, reads, !reads, Some(Duration::ZERO)) {
+            Ok(false) => Err(io::ErrorKind::WouldBlock.into()),
+            result => result.map(drop),
+        };
+        let slot = self.registrations.slot(task);
+        let in_line = slot.is_some_and(|slot| match direction {
+            Direction::Read => !slot.readers.is_empty(),
+            Direction::Write => !slot.writers.is_empty(),
+        });
+        if !in_line {
+            match look() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+        waiting::wait(task, &self.registrations, fd, direction, None, |_| look())
+    }
+
     /// Waits until a call that was begun already says something else than `WouldBlock`.
     ///
     /// # Errors
@@ -304,6 +307,9 @@ impl<S: AsFd> Descriptor<S> {
 impl<S: AsFd> Drop for Descriptor<S> {
     fn drop(&mut self) {
         self.deregister();
+        if self.shared {
+            self.take_flag_back();
+        }
     }
 }
 

@@ -30,6 +30,64 @@ macro_rules! conversions {
             }
         }
 
+        impl crate::io::arms::Lend for $ours {
+            type Lent = $std;
+
+            fn lent(&self) -> &$std {
+                self.0.std()
+            }
+        }
+
+        /// Waiting without a read or write, and not waiting at all.
+        impl $ours {
+            /// Waits until a read is worth a try (of a listener, `accept`): there is something, or the end, or an error.
+            ///
+            /// It takes nothing, and limits of time do not count for it: use
+            /// [`timeout`](crate::timeout). Somebody else may be faster.
+            ///
+            /// # Errors
+            ///
+            /// If the descriptor cannot be watched; while the task unwinds, if it would have to wait.
+            ///
+            /// # Scheduling
+            ///
+            /// As reading: it waits in the same line.
+            ///
+            /// # Cancellation
+            ///
+            /// Unwinds; nothing is lost.
+            pub fn readable(&self) -> std::io::Result<()> {
+                self.0.ready(crate::scheduler::io::Direction::Read)
+            }
+
+            /// Waits until a write is worth a try: there is room, or an error.
+            ///
+            /// # Errors
+            ///
+            /// As [`readable`](Self::readable).
+            ///
+            /// # Scheduling
+            ///
+            /// As writing: it waits in the same line.
+            ///
+            /// # Cancellation
+            ///
+            /// Unwinds; nothing is lost.
+            pub fn writable(&self) -> std::io::Result<()> {
+                self.0.ready(crate::scheduler::io::Direction::Write)
+            }
+
+            /// A view through which calls say `WouldBlock` instead of waiting, for code driven by
+            /// events and for C libraries: see [`NonBlocking`](crate::io::NonBlocking).
+            ///
+            /// # Errors
+            ///
+            /// What the system says.
+            pub fn nonblocking(&self) -> std::io::Result<crate::io::NonBlocking<'_, Self>> {
+                crate::io::nonblocking(self)
+            }
+        }
+
         impl From<std::os::fd::OwnedFd> for $ours {
             fn from(fd: std::os::fd::OwnedFd) -> Self {
                 <$std>::from(fd).into()

@@ -1,0 +1,155 @@
+//! What was said of a descriptor: how long its calls may wait, and whose its `O_NONBLOCK` is.
+//!
+//! The flag belongs to the open file, which duplicates share, in other processes too. So it is borrowed:
+//!
+//! ```text
+//!   Unknown --found set--> Theirs                      stays set for ever
+//!           --a call needs it--> Ours                  until the descriptor is given back
+//!           --a view needs it--> Lent --last view gone--> Unknown
+//! ```
+//!
+//! Must never: clear a flag that was found set, or one that somebody here still needs.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::scheduler::io::Direction;
+use crate::sys::descriptor;
+
+/// What was said of a descriptor. Shared by its duplicates, as the system does with its own settings.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    /// Nanoseconds a call may wait; 0 is for ever.
+    read_limit: AtomicU64,
+    write_limit: AtomicU64,
+    /// Whether the user asked for `WouldBlock`.
+    never_waits: AtomicBool,
+    /// One of the constants below. Changed under the lock only.
+    flag: AtomicU8,
+    /// How many views of the descriptor there are.
+    views: Mutex<u32>,
+}
+
+/// Nobody has looked at `O_NONBLOCK`, or it was taken back.
+const UNKNOWN: u8 = 0;
+/// It was found set, or the user set it: it stays.
+const THEIRS: u8 = 1;
+/// It was set here for calls that cannot do without, and has to be taken back.
+const OURS: u8 = 2;
+/// It was set here for as long as there are views.
+const LENT: u8 = 3;
+
+impl Settings {
+    fn limit_of(&self, direction: Direction) -> &AtomicU64 {
+        match direction {
+            Direction::Read => &self.read_limit,
+            Direction::Write => &self.write_limit,
+        }
+    }
+
+    pub(super) fn limit(&self, direction: Direction) -> Option<Duration> {
+        let nanos = self.limit_of(direction).load(Ordering::Relaxed);
+        (nanos > 0).then(|| Duration::from_nanos(nanos))
+    }
+
+    pub(super) fn set_limit(&self, direction: Direction, limit: Option<Duration>) {
+        let nanos = limit.map_or(0, |limit| {
+            u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX)
+        });
+        self.limit_of(direction).store(nanos, Ordering::Relaxed);
+    }
+
+    pub(super) fn never_waits(&self) -> bool {
+        self.never_waits.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the user has set or cleared `O_NONBLOCK`.
+    pub(super) fn set_never_waits(&self, on: bool) {
+        let _views = self.views();
+        let flag = if on { THEIRS } else { UNKNOWN };
+        self.flag.store(flag, Ordering::Release);
+        self.never_waits.store(on, Ordering::Relaxed);
+    }
+
+    fn views(&self) -> MutexGuard<'_, u32> {
+        self.views.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the flag for calls that cannot do without. Once it is ours it is not looked at again.
+    pub(super) fn borrow_flag(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        if self.flag.load(Ordering::Acquire) == OURS {
+            return Ok(());
+        }
+        let _views = self.views();
+        let flag = self.flag.load(Ordering::Relaxed);
+        let now = if !descriptor::is_nonblocking(fd)? {
+            descriptor::set_nonblocking(fd, true)?;
+            OURS
+        } else if matches!(flag, OURS | LENT) {
+            OURS
+        } else {
+            THEIRS
+        };
+        self.flag.store(now, Ordering::Release);
+        Ok(())
+    }
+
+    /// Looks at the flag, and sets it if it is not set: somebody else may have cleared it.
+    pub(super) fn keep_flag(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        if descriptor::is_nonblocking(fd)? {
+            return Ok(());
+        }
+        let views = self.views();
+        self.set_flag(fd, *views > 0)
+    }
+
+    fn set_flag(&self, fd: BorrowedFd<'_>, for_views: bool) -> io::Result<()> {
+        descriptor::set_nonblocking(fd, true)?;
+        if self.flag.load(Ordering::Relaxed) != OURS {
+            let flag = if for_views { LENT } else { OURS };
+            self.flag.store(flag, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// A view begins: the flag is set until the last one ends.
+    pub(super) fn lend_flag(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let mut views = self.views();
+        if !descriptor::is_nonblocking(fd)? {
+            self.set_flag(fd, true)?;
+        }
+        *views += 1;
+        Ok(())
+    }
+
+    /// A view ends.
+    pub(super) fn end_of_view(&self, fd: BorrowedFd<'_>) {
+        let mut views = self.views();
+        *views -= 1;
+        if *views == 0 {
+            self.clear_flag(fd, LENT);
+        }
+    }
+
+    /// The descriptor is given back. Views of duplicates go on.
+    pub(super) fn take_flag_back(&self, fd: BorrowedFd<'_>) {
+        let views = self.views();
+        if *views == 0 {
+            self.clear_flag(fd, OURS);
+            self.clear_flag(fd, LENT);
+        } else if self.flag.load(Ordering::Relaxed) == OURS {
+            self.flag.store(LENT, Ordering::Release);
+        }
+    }
+
+    fn clear_flag(&self, fd: BorrowedFd<'_>, if_it_is: u8) {
+        if self.flag.load(Ordering::Relaxed) == if_it_is {
+            self.flag.store(UNKNOWN, Ordering::Release);
+            // An open descriptor's own flags can always be changed.
+            let _changed = descriptor::set_nonblocking(fd, false);
+        }
+    }
+}
