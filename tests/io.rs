@@ -18,3 +18,5 @@ mod async_fd;
 mod foreign;
 #[path = "io/nonblocking.rs"]
 mod nonblocking;
+#[path = "io/pipes.rs"]
+mod pipes;

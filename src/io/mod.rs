@@ -7,11 +7,13 @@
 mod async_fd;
 pub(crate) mod descriptor;
 mod nonblocking;
+mod pipe;
 mod select;
 mod settings;
 
 pub use async_fd::Async;
 pub use nonblocking::{NonBlocking, nonblocking};
+pub use pipe::{PipeReader, PipeWriter, pipe};
 
 /// What `select!` makes of descriptors.
 pub(crate) mod arms {

@@ -16,6 +16,8 @@ mod epoll;
 pub(crate) mod fault;
 #[cfg(all(feature = "runtime", reactor = "kqueue"))]
 mod kqueue;
+#[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]
+pub(crate) mod pipe;
 #[cfg(all(feature = "runtime", race_detector))]
 mod pthread;
 #[cfg(all(feature = "runtime", any(reactor = "epoll", reactor = "kqueue")))]
