@@ -5,6 +5,7 @@
 //! `stacks`, where the memory of coroutine stacks comes from,
 //! `memory`, whose flags of `mmap` and `madvise` may be used, and
 //! `sockets`, whose calls and addresses there are beside those all systems have.
+//! `nowait`, whether a single read or write can be told not to wait.
 
 use std::env;
 
@@ -15,6 +16,7 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(race_detector)");
     println!("cargo::rustc-check-cfg=cfg(memory, values(\"linux\"))");
     println!("cargo::rustc-check-cfg=cfg(sockets, values(\"linux\"))");
+    println!("cargo::rustc-check-cfg=cfg(nowait, values(\"flag\"))");
     println!("cargo::rustc-check-cfg=cfg(stacks, values(\"slab\", \"system\"))");
 
     let os = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
@@ -29,6 +31,7 @@ fn main() {
     if matches!(os.as_str(), "linux" | "android") {
         println!("cargo::rustc-cfg=memory=\"linux\"");
         println!("cargo::rustc-cfg=sockets=\"linux\"");
+        println!("cargo::rustc-cfg=nowait=\"flag\"");
     }
     let stacks = if unix { "slab" } else { "system" };
     println!("cargo::rustc-cfg=stacks=\"{stacks}\"");

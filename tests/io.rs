@@ -20,3 +20,5 @@ mod foreign;
 mod nonblocking;
 #[path = "io/pipes.rs"]
 mod pipes;
+#[path = "io/std_streams.rs"]
+mod std_streams;

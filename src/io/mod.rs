@@ -10,10 +10,12 @@ mod nonblocking;
 mod pipe;
 mod select;
 mod settings;
+mod standard;
 
 pub use async_fd::Async;
 pub use nonblocking::{NonBlocking, nonblocking};
 pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use standard::{Lines, Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
 /// What `select!` makes of descriptors.
 pub(crate) mod arms {

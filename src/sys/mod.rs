@@ -17,6 +17,8 @@ pub(crate) mod fault;
 #[cfg(all(feature = "runtime", reactor = "kqueue"))]
 mod kqueue;
 #[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]
+pub(crate) mod nowait;
+#[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]
 pub(crate) mod pipe;
 #[cfg(all(feature = "runtime", race_detector))]
 mod pthread;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::resume_unwind;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -40,20 +40,10 @@ pub(crate) fn kind<T: std::fmt::Debug>(result: io::Result<T>) -> io::ErrorKind {
     result.unwrap_err().kind()
 }
 
-/// The two ends of a pipe, as the kernel makes them: reading, writing.
-#[expect(
-    unsafe_code,
-    reason = "std's own pipes are newer than this crate's Rust"
-)]
+/// The two ends of a pipe in std's hands: reading, writing. Programs started by other tests do not inherit them.
 pub(crate) fn raw_pipe() -> (File, File) {
-    let mut ends = [-1; 2];
-    // SAFETY: there is room for two numbers.
-    assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
-    ends.map(|fd| {
-        // SAFETY: it was just made, for us.
-        unsafe { File::from_raw_fd(fd) }
-    })
-    .into()
+    let (read, write) = greenroom::io::pipe().unwrap();
+    (OwnedFd::from(read).into(), OwnedFd::from(write).into())
 }
 
 /// Whether `O_NONBLOCK` is set.
