@@ -23,6 +23,8 @@ mod support;
 mod image;
 #[path = "net/limits.rs"]
 mod limits;
+#[path = "net/names.rs"]
+mod names;
 #[path = "net/order.rs"]
 mod order;
 #[path = "net/runtimes.rs"]

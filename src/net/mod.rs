@@ -39,12 +39,14 @@
 //! - A call that need not wait uses up one unit of its task's budget (see
 //!   [`Config::budget`](crate::Config::budget)); when there is none left, it lets the other tasks run before it
 //!   tries. So a socket that always has data starves nobody.
-//! - Looking up a name blocks the thread, with all its tasks: give addresses where that matters.
-//!   A literal address such as `127.0.0.1:80` is never looked up.
+//! - A name is looked up by a thread of the [pool](crate::ThreadPool) while the other tasks run: see
+//!   [`ToSocketAddrs`], which is a trait of its own for that. A literal address such as `127.0.0.1:80` is
+//!   never looked up.
 
 mod accept;
 mod connect;
 mod convert;
+mod names;
 mod pause;
 mod settings;
 mod stream;
@@ -54,11 +56,10 @@ mod unix_address;
 mod unix_listener;
 mod unix_stream;
 
-pub use std::net::{
-    Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,
-};
+pub use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 pub use accept::Incoming;
+pub use names::ToSocketAddrs;
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::TcpStream;
 pub use unix_listener::UnixListener;

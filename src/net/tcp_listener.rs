@@ -7,11 +7,11 @@
 )]
 
 use std::io;
-use std::net::{self, SocketAddr, ToSocketAddrs};
+use std::net::{self, SocketAddr};
 
 use super::convert::conversions;
 use super::settings::socket;
-use super::{Incoming, TcpStream};
+use super::{Incoming, TcpStream, ToSocketAddrs, names};
 use crate::io::descriptor::Descriptor;
 
 /// A socket that takes TCP connections, as [`std::net::TcpListener`], waiting instead of blocking.
@@ -56,13 +56,20 @@ impl TcpListener {
     /// A listener on the first of some addresses that is free. Port 0 takes any free port.
     ///
     /// As in std, `SO_REUSEADDR` is set on Unix, so that a server that was ended can start anew at once.
-    /// It does not wait; but looking up a name blocks the thread.
     ///
     /// # Errors
     ///
     /// `AddrInUse` for a port somebody listens on; else what the system says of the last address.
+    ///
+    /// # Scheduling
+    ///
+    /// It waits only to look up a name (see [`ToSocketAddrs`]).
+    ///
+    /// # Cancellation
+    ///
+    /// Only while a name is looked up.
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
-        net::TcpListener::bind(addr).map(Self::from)
+        names::each(addr, net::TcpListener::bind).map(Self::from)
     }
 
     /// Waits for a connection, and takes it.

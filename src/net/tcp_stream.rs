@@ -7,13 +7,13 @@
 )]
 
 use std::io;
-use std::net::{self, SocketAddr, ToSocketAddrs};
+use std::net::{self, SocketAddr};
 use std::time::Duration;
 
-use super::connect;
 use super::convert::conversions;
 use super::settings::{socket, time_limits};
 use super::stream::{ShortRead, stream};
+use super::{ToSocketAddrs, connect, names};
 use crate::io::descriptor::Descriptor;
 use crate::scheduler::io::Direction;
 use crate::scheduler::park;
@@ -81,8 +81,7 @@ impl TcpStream {
     ///
     /// # Scheduling
     ///
-    /// The other tasks run while the connection is made. Looking up a name blocks the thread; a literal
-    /// address is not looked up.
+    /// The other tasks run while the connection is made, and while a name is looked up (see [`ToSocketAddrs`]).
     ///
     /// # Cancellation
     ///
@@ -90,21 +89,9 @@ impl TcpStream {
     /// unwinds, it returns an error.
     pub fn connect<A: ToSocketAddrs>(addr: A) -> io::Result<Self> {
         let Some(task) = park::current() else {
-            return net::TcpStream::connect(addr).map(Self::fresh);
+            return names::each(addr, net::TcpStream::connect).map(Self::fresh);
         };
-        let mut last = None;
-        for address in addr.to_socket_addrs()? {
-            match connect::tcp(task, address, None) {
-                Ok(socket) => return Ok(Self(socket)),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(last.unwrap_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "there is no address to connect to",
-            )
-        }))
+        names::each(addr, |address| connect::tcp(task, address, None)).map(Self)
     }
 
     /// Connects to one address, but gives up after `timeout`.

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::panic::{defuse, drop_caught};
-use crate::scheduler::WaitReason;
 use crate::scheduler::outside::{Address, Caller, Wish};
-use crate::scheduler::park::Patience;
+use crate::scheduler::park::{self, Patience};
+use crate::scheduler::{WaitReason, cancel};
 use crate::sys::threads::Lock;
 use crate::thread_pool::{ThreadPool, Work};
 
@@ -157,27 +157,82 @@ enum Got<F, T> {
     Back(F),
 }
 
+/// [`unblock`] for calls that can fail: what it panics for is an error here, and so is a
+/// cancellation that may not be thrown.
+///
+/// # Errors
+///
+/// If there is no thread to run on, or no descriptor to be woken by; of kind `Other` or
+/// `TimedOut` if the task is cancelled or unwinding. The call is dropped then, or runs on.
 #[track_caller]
-fn wait_for<T, F>(caller: Caller, pool: &ThreadPool, mut f: F) -> T
+pub(crate) fn try_unblock<T, F>(f: F) -> io::Result<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let caller = Caller::here();
+    let Some(task) = park::current() else {
+        return Ok(f());
+    };
+    let chosen = caller.thread_pool();
+    let pool = chosen.as_ref().unwrap_or_else(|| ThreadPool::global());
+    perform(caller, pool, Patience::Fails, f).map_err(|refused| match refused {
+        Refused::Lacks(what, error) => {
+            io::Error::new(error.kind(), format!("there is no {what}: {error}"))
+        }
+        Refused::Stopped => cancel::error(task),
+    })
+}
+
+#[track_caller]
+fn wait_for<T, F>(caller: Caller, pool: &ThreadPool, f: F) -> T
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    match perform(caller, pool, Patience::Waits, f) {
+        Ok(value) => value,
+        Err(Refused::Lacks(what, error)) => panic!("unblock has no {what}: {error}"),
+        Err(Refused::Stopped) => unreachable!("what waits with patience is never sent away"),
+    }
+}
+
+/// Why there is no result. The call is dropped before this is told: its destructor may panic.
+enum Refused {
+    /// Something is missing that it takes.
+    Lacks(&'static str, io::Error),
+    /// An impatient caller is cancelled or unwinding.
+    Stopped,
+}
+
+#[track_caller]
+fn perform<T, F>(
+    caller: Caller,
+    pool: &ThreadPool,
+    patience: Patience,
+    mut f: F,
+) -> Result<T, Refused>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
     let wish = Wish {
         reason: WaitReason::Unblock,
-        patience: Patience::Waits,
+        patience,
         limit: None,
         stands_still: true,
     };
     loop {
-        let _patient = caller.may_wait(wish.patience);
+        if caller.may_wait(patience).is_err() {
+            return Err(Refused::Stopped);
+        }
         let job = match caller.address() {
             Ok(address) => Arc::new(Job::new(f, address)),
-            Err(error) => refuse(f, "descriptor to be woken by", &error),
+            Err(error) => return Err(Refused::Lacks("descriptor to be woken by", error)),
         };
         let ticket = match pool.submit(Arc::clone(&job) as Arc<dyn Work>) {
             Ok(ticket) => ticket,
-            Err(error) => refuse(job, "thread to run on", &error),
+            Err(error) => return Err(Refused::Lacks("thread to run on", error)),
         };
         // The first time it is asked it gives nothing: so the call waits in any case, and
         // what runs next does not depend on how fast a thread is.
@@ -190,14 +245,13 @@ where
                 None
             }
         };
-        let got = caller.wait(wish, result, || job.let_go());
-        match got {
-            Ok(Got::Result(Ok(value))) => return value,
+        match caller.wait(wish, result, || job.let_go()) {
+            Ok(Got::Result(Ok(value))) => return Ok(value),
             Ok(Got::Result(Err(payload))) => resume_unwind(payload),
             Ok(Got::Back(unrun)) => {
                 pool.withdraw(ticket);
                 // It is dropped before the task unwinds: then its destructor may panic.
-                match catch_unwind(AssertUnwindSafe(|| caller.may_wait(wish.patience))) {
+                match catch_unwind(AssertUnwindSafe(|| caller.may_wait(patience))) {
                     Err(cancelled) => {
                         drop(unrun);
                         resume_unwind(cancelled);
@@ -205,17 +259,9 @@ where
                     Ok(_) => f = unrun,
                 }
             }
-            Err(_) => unreachable!("what waits with patience is never sent away"),
+            Err(_) => return Err(Refused::Stopped),
         }
     }
-}
-
-/// Drops a call unrun, and panics then: so its destructor may panic.
-#[cold]
-#[track_caller]
-fn refuse(call: impl Sized, wants: &str, error: &io::Error) -> ! {
-    drop(call);
-    panic!("unblock has no {wants}: {error}");
 }
 
 impl<F, T> Job<F, T> {
