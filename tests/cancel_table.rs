@@ -14,6 +14,8 @@ mod support;
 mod broadcasts;
 #[path = "cancel_table/columns.rs"]
 mod columns;
+#[path = "cancel_table/datagrams.rs"]
+mod datagrams;
 #[path = "cancel_table/locks.rs"]
 mod locks;
 #[path = "cancel_table/queues.rs"]
@@ -33,6 +35,9 @@ mod threads;
 use std::time::Duration;
 
 use broadcasts::{BROADCAST, BROADCAST_ARM, BROADCAST_ITER, CHANGED, WAIT_FOR, WATCH_ARM};
+use datagrams::{PEEK_FROM, RECEIVE, RECEIVE_FROM, RECEIVE_MANY, UNIX_RECEIVE};
+#[cfg(target_os = "linux")]
+use datagrams::{UNIX_SEND, UNIX_SEND_TO};
 use greenroom::{Instant, current, park, scope, shield, sleep, spawn, timeout, yield_now};
 use locks::{
     ACQUIRE, ACQUIRE_OWNED, BARRIER, CHECKED_ACQUIRE, CHECKED_LOCK, CHECKED_READ, CHECKED_WRITE,
@@ -139,6 +144,11 @@ table! {
     writes: WRITE,
     connects: CONNECT,
     reads_from_a_unix_socket: UNIX_READ,
+    receives_a_datagram: RECEIVE,
+    receives_a_datagram_and_its_sender: RECEIVE_FROM,
+    peeks_at_a_datagram: PEEK_FROM,
+    receives_many_datagrams: RECEIVE_MANY,
+    receives_a_unix_datagram: UNIX_RECEIVE,
     takes_from_a_generator_that_sleeps: GENERATOR_SLEEPS,
     takes_from_a_generator_that_receives: GENERATOR_RECEIVES,
 }
@@ -151,11 +161,12 @@ table! {
         shielded shielded_late past_deadline deadline equal_deadlines in_a_child completed
     ];
     accepts_a_unix_connection: UNIX_ACCEPT,
+    sends_a_unix_datagram: UNIX_SEND,
     receives_a_signal: SIGNAL,
     selects_a_signal: SIGNAL_ARM,
 }
 
-// It tries again and again, and where there is room it does not wait at all.
+// They try again and again, and where there is room they do not wait at all.
 #[cfg(target_os = "linux")]
 table! {
     [
@@ -163,6 +174,7 @@ table! {
         past_deadline deadline equal_deadlines in_a_child
     ];
     connects_to_a_full_unix_listener: UNIX_CONNECT,
+    sends_a_unix_datagram_to_an_address: UNIX_SEND_TO,
 }
 
 // What the table has no room for.

@@ -19,6 +19,8 @@
 #[path = "net/support.rs"]
 mod support;
 
+#[path = "net/datagrams.rs"]
+mod datagrams;
 #[path = "net/image.rs"]
 mod image;
 #[path = "net/limits.rs"]
@@ -33,3 +35,5 @@ mod runtimes;
 mod traffic;
 #[path = "net/unix.rs"]
 mod unix;
+#[path = "net/unix_datagrams.rs"]
+mod unix_datagrams;

@@ -46,21 +46,29 @@
 mod accept;
 mod connect;
 mod convert;
+mod datagram;
+mod datagrams;
 mod names;
 mod pause;
 mod settings;
 mod stream;
 mod tcp_listener;
 mod tcp_stream;
+mod udp_options;
+mod udp_socket;
 mod unix_address;
+mod unix_datagram;
 mod unix_listener;
 mod unix_stream;
 
 pub use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 pub use accept::Incoming;
+pub use datagrams::{Datagrams, DatagramsIter};
 pub use names::ToSocketAddrs;
 pub use tcp_listener::TcpListener;
 pub use tcp_stream::TcpStream;
+pub use udp_socket::UdpSocket;
+pub use unix_datagram::UnixDatagram;
 pub use unix_listener::UnixListener;
 pub use unix_stream::UnixStream;

@@ -21,8 +21,12 @@ pub(super) struct Pause {
 
 impl Pause {
     pub(super) fn until(longest: Duration) -> Self {
+        Self::between(FIRST, longest)
+    }
+
+    pub(super) fn between(first: Duration, longest: Duration) -> Self {
         Self {
-            next: FIRST,
+            next: first,
             longest,
         }
     }
@@ -34,13 +38,21 @@ impl Pause {
         now
     }
 
-    /// Waits in a call of `fd`: in a task, or on a plain thread.
+    /// Makes the next pause.
     ///
     /// # Errors
     ///
     /// Of kind `Other`, at once, if the task is unwinding.
     pub(super) fn wait(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let length = self.grow();
+        Self::once(fd, self.grow())
+    }
+
+    /// Waits in a call of `fd`: in a task, or on a plain thread.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `Other`, at once, if the task is unwinding.
+    pub(super) fn once(fd: BorrowedFd<'_>, length: Duration) -> io::Result<()> {
         match park::current() {
             Some(task) => waiting::pause(task, fd, length),
             None => {

@@ -15,9 +15,7 @@ use super::settings::{socket, time_limits};
 use super::stream::{ShortRead, stream};
 use super::{ToSocketAddrs, connect, names};
 use crate::io::descriptor::Descriptor;
-use crate::scheduler::io::Direction;
 use crate::scheduler::park;
-use crate::sys;
 
 /// A TCP connection between this side and a peer, as [`std::net::TcpStream`], waiting instead of blocking.
 ///
@@ -137,8 +135,7 @@ impl TcpStream {
         if buf.is_empty() {
             return Ok(0);
         }
-        self.0
-            .transfer(Direction::Read, |_| false, |fd| sys::socket::peek(fd, buf))
+        self.0.peek(buf)
     }
 
     /// Sets `TCP_NODELAY`: small writes are sent at once instead of being gathered.

@@ -8,6 +8,8 @@
 mod check;
 #[cfg(all(feature = "runtime", stacks = "slab"))]
 pub(crate) mod clock;
+#[cfg(all(feature = "net", any(reactor = "epoll", reactor = "kqueue")))]
+pub(crate) mod datagram;
 #[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]
 pub(crate) mod descriptor;
 #[cfg(all(feature = "runtime", reactor = "epoll"))]

@@ -31,12 +31,12 @@ use super::check::{check, retry};
 /// Where it is true, whoever sends has to call [`set_nonblocking`](super::descriptor::set_nonblocking) before.
 pub(crate) const SEND_NEEDS_NONBLOCKING: bool = cfg!(target_vendor = "apple");
 
-const RECEIVE_FLAGS: libc::c_int = libc::MSG_DONTWAIT;
+pub(super) const RECEIVE_FLAGS: libc::c_int = libc::MSG_DONTWAIT;
 
 #[cfg(not(target_vendor = "apple"))]
-const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+pub(super) const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
-const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT;
+pub(super) const SEND_FLAGS: libc::c_int = libc::MSG_DONTWAIT;
 
 /// More pieces than this are refused by the kernel, so the rest is left for the next call.
 pub(crate) const MOST_PIECES: u16 = 1024;
@@ -109,7 +109,7 @@ fn message(first: *mut libc::iovec, pieces: u16) -> libc::msghdr {
     message
 }
 
-fn count(returned: io::Result<isize>) -> io::Result<usize> {
+pub(super) fn count(returned: io::Result<isize>) -> io::Result<usize> {
     // `check` has seen that it is not negative.
     returned.map(|count| usize::try_from(count).unwrap_or(0))
 }

@@ -154,7 +154,7 @@ pub(crate) const UNIX_READ: Call = Call::io(
 
 /// An address of its own for each rig, without a file.
 #[cfg(target_os = "linux")]
-fn own_name() -> std::os::unix::net::SocketAddr {
+pub(crate) fn own_name() -> std::os::unix::net::SocketAddr {
     use std::os::linux::net::SocketAddrExt;
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
