@@ -154,6 +154,9 @@
 //! task wait: `unblock(move || std::fs::read(path))`. A std mutex must not be held across a call of the table
 //! above: the next task that locks it blocks the thread for ever.
 //!
+//! The documentation of `unblock` has tables of what blocks, call by call, in std and in three dozen crates,
+//! with what to call instead; and settings for clippy, which then finds such calls.
+//!
 //! # Limits
 //!
 //! The README begins with them: programs that no stackful library can make sound

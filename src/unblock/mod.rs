@@ -82,6 +82,8 @@ use crate::thread_pool::{ThreadPool, Work};
 /// `shield(|| unblock(..))`, for which `run` waits.
 /// It cannot fail: with [`Delivery::Error`](crate::Delivery::Error), and while the task
 /// unwinds, it really waits.
+///
+#[doc = include_str!("../../docs/blocking.md")]
 #[doc(alias = "spawn_blocking")]
 #[doc(alias = "to_thread")]
 #[track_caller]

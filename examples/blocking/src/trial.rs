@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_millis(30);
 const LONG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// For how long the witness stands still before a thread that nobody releases is given up.
-const FOR_EVER: Duration = Duration::from_secs(1);
+const FOR_EVER: Duration = Duration::from_secs(2);
 
 /// Bytes of stack for the calls. Without optimisation some want far more than a task has by
 /// default: the program `stack_use` tells how much.
@@ -248,17 +248,17 @@ fn attempt(
         // Nobody listens who has given up.
         let _given_up = sender.send(tried);
     });
+    let (mut turns, mut since) = (0, Instant::now());
     let tried = loop {
-        let before = gate.turns();
-        let begun = gate.begun.load(Ordering::SeqCst);
-        match receiver.recv_timeout(FOR_EVER) {
+        match receiver.recv_timeout(PATIENCE) {
             Ok(tried) => break tried,
             Err(mpsc::RecvTimeoutError::Disconnected) => break Err("it panicked".into()),
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                if begun && kind == Kind::OwnThread && gate.turns() == before {
-                    return Ok(Found::ForEver); // and the thread is left behind
-                }
-            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        if turns != gate.turns() || !gate.begun.load(Ordering::SeqCst) {
+            (turns, since) = (gate.turns(), Instant::now());
+        } else if kind == Kind::OwnThread && since.elapsed() > FOR_EVER {
+            return Ok(Found::ForEver); // and the thread is left behind
         }
     };
     runtime.join().map_err(|_| "it panicked")?;

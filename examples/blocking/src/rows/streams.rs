@@ -2,10 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 
 use super::clients::silent_server;
 use super::row;
+use super::system::Folder;
 use crate::trial::{Gate, Instead, Kind, Row, Tried};
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -34,6 +36,18 @@ pub(crate) fn rows() -> Vec<Row> {
             HeldBack,
             accept,
             Instead::Own("`net::TcpListener`", accept_own),
+        ),
+        row(
+            "`std::os::unix::net::UnixStream`: `read`, `write`",
+            HeldBack,
+            unix_read,
+            Instead::Own("`net::UnixStream`", unix_read_own),
+        ),
+        row(
+            "`std::os::unix::net::UnixListener`: `accept`, `incoming`",
+            HeldBack,
+            unix_accept,
+            Instead::Own("`net::UnixListener`", unix_accept_own),
         ),
         row(
             "`std::net::UdpSocket::recv`",
@@ -150,6 +164,51 @@ fn accept_own(gate: &Arc<Gate>) -> Tried {
     let address = listener.local_addr()?;
     gate.then(move || hang_up(address));
     drop(gate.during(|| listener.accept())?);
+    Ok(())
+}
+
+fn unix_read(gate: &Arc<Gate>) -> Tried {
+    let (mut ours, theirs) = UnixStream::pair()?;
+    gate.then(move || {
+        drop(theirs);
+        Ok(())
+    });
+    gate.during(|| ours.read(&mut [0; 10]))?;
+    Ok(())
+}
+
+fn unix_read_own(gate: &Arc<Gate>) -> Tried {
+    let (ours, theirs) = UnixStream::pair()?;
+    let mut ours = greenroom::net::UnixStream::from(ours);
+    gate.then(move || {
+        drop(theirs);
+        Ok(())
+    });
+    gate.during(|| ours.read(&mut [0; 10]))?;
+    Ok(())
+}
+
+fn unix_accept(gate: &Arc<Gate>) -> Tried {
+    let folder = Folder::new()?;
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path)?;
+    gate.then(move || {
+        UnixStream::connect(path)?;
+        Ok(())
+    });
+    gate.during(|| listener.accept())?;
+    Ok(())
+}
+
+fn unix_accept_own(gate: &Arc<Gate>) -> Tried {
+    let folder = Folder::new()?;
+    let path = folder.path().join("socket");
+    let listener = greenroom::net::UnixListener::bind(&path)?;
+    gate.then(move || {
+        UnixStream::connect(path)?;
+        Ok(())
+    });
+    gate.during(|| listener.accept())?;
     Ok(())
 }
 
