@@ -30,6 +30,8 @@ mod support;
 mod chat;
 #[path = "programs_servers/fetch_urls.rs"]
 mod fetch_urls;
+#[path = "programs_servers/mini_redis.rs"]
+mod mini_redis;
 #[path = "programs_servers/proxy.rs"]
 mod proxy;
 
