@@ -1,7 +1,8 @@
 //! The promise: the web server of the examples speaks HTTP/1.1 to anybody, and lets nobody hold it up.
 //!
 //! Three ways in: its request reader is given bytes, its connection handler is given connections with short
-//! time limits, and the compiled example is driven by `curl`, the client everybody has.
+//! time limits, and the compiled example is driven by `curl`, the client everybody has. Files, the end of the
+//! server and those who are slow are in `http_server/`.
 
 #![cfg(all(feature = "net", feature = "sync", target_family = "unix"))]
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
@@ -16,13 +17,23 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use greenroom::net::TcpListener;
-use greenroom::{run, sleep};
+use greenroom::{park, run, sleep};
 
 #[path = "../examples/http_server.rs"]
 mod http_server;
 
+use http_server::answers::refuse;
+#[path = "http_server/files.rs"]
+mod files;
+#[path = "http_server/slow.rs"]
+mod slow;
+#[path = "http_server/stopping.rs"]
+mod stopping;
+mod support;
+
 use http_server::connection::Limits;
-use http_server::requests::{MOST_BODY, MOST_HEAD, Outcome, answer};
+use http_server::requests::{MOST_BODY, MOST_HEAD, Method, Outcome, answer};
+use http_server::site::{Site, greet, not_allowed};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 const ANSWER: &str =
@@ -31,7 +42,15 @@ const ANSWER: &str =
 /// What is answered to these bytes: the text, how many bytes are left over, and whether that was all.
 fn answered(bytes: &[u8]) -> (String, usize, bool) {
     let mut answers = Vec::new();
-    let Outcome { used, close } = answer(bytes, &mut answers);
+    let answered = answer(bytes, |asked| {
+        match asked {
+            Ok(asked) if asked.method == Method::Other => not_allowed(asked, &mut answers),
+            Ok(asked) => greet(asked, &mut answers),
+            Err(refusal) => refuse(refusal, &mut answers),
+        }
+        Ok(())
+    });
+    let Outcome { used, close } = answered.unwrap();
     (
         String::from_utf8(answers).unwrap(),
         bytes.len() - used,
@@ -141,13 +160,22 @@ struct Server {
 
 impl Server {
     fn start(connections: usize, limits: Limits) -> Self {
+        Self::with(Site::default(), connections, limits)
+    }
+
+    fn with(site: Site, connections: usize, limits: Limits) -> Self {
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
             run(|| {
                 let listener = TcpListener::bind("127.0.0.1:0")?;
                 tell.send(listener.local_addr()?.to_string())
                     .map_err(io::Error::other)?;
-                http_server::serve(&listener, connections, limits)
+                let server = http_server::Server {
+                    site,
+                    limits,
+                    at_once: http_server::CONNECTIONS,
+                };
+                server.serve(listener, connections, park)
             })
         });
         Self {
@@ -284,6 +312,10 @@ struct Example {
 
 impl Example {
     fn start(connections: &str) -> Self {
+        Self::with(&[connections])
+    }
+
+    fn with(arguments: &[&str]) -> Self {
         let this = std::env::current_exe().unwrap();
         let profile = this.parent().and_then(|deps| deps.parent());
         let path: PathBuf = profile.unwrap().join("examples/http_server");
@@ -293,7 +325,8 @@ impl Example {
             path.display()
         );
         let mut child = Command::new(path)
-            .args(["127.0.0.1:0", connections])
+            .arg("127.0.0.1:0")
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -305,6 +338,26 @@ impl Example {
             url: url.to_owned(),
             child,
         }
+    }
+}
+
+impl Example {
+    fn connect(&self) -> TcpStream {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let stream = TcpStream::connect(address.trim_end_matches('/')).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        stream
+    }
+
+    /// The most memory it has had so far, in KiB; 0 where that cannot be asked.
+    fn most_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        number.unwrap_or(0)
     }
 }
 

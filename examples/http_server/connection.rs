@@ -4,24 +4,27 @@
 //! for a whole request, not for each read: a client that sends a byte now and
 //! then does not hold a connection for ever.
 //!
-//! Must never: take more memory than the limits in `requests.rs` allow, or make
-//! more than two system calls for a request that came in one piece.
+//! Must never: take more memory than the limits in `requests.rs` and `answers.rs` allow, or
+//! make more than two system calls for a request that came in one piece.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use greenroom::Instant;
 use greenroom::net::{Shutdown, TcpStream};
 
+use super::answers::{Answers, refuse};
 use super::requests::{self, MOST_BODY, MOST_HEAD, Refusal};
+use super::site::Site;
 
 /// How long a client may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// Between requests.
     pub(crate) idle: Duration,
-    /// From the first byte of a request to its last.
+    /// From the first byte of a request to its last, its body's included.
     pub(crate) request: Duration,
-    /// To take an answer.
+    /// To take a portion of an answer.
     pub(crate) answer: Duration,
     /// To stop talking when it was refused.
     pub(crate) parting: Duration,
@@ -39,12 +42,12 @@ impl Default for Limits {
 }
 
 /// Answers requests until the client has no more, or is refused.
-pub(crate) fn serve(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
+pub(crate) fn serve(mut stream: &TcpStream, site: &Site, limits: &Limits) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(limits.idle))?;
     stream.set_write_timeout(Some(limits.answer))?;
     let mut bytes = vec![0; MOST_HEAD + MOST_BODY];
-    let mut answers = Vec::new();
+    let mut answers = Answers::new(stream, limits.answer);
     let mut filled = 0;
     // While a request is unfinished: when it has to be there.
     let mut due: Option<Instant> = None;
@@ -55,7 +58,7 @@ pub(crate) fn serve(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
         };
         let Some(read) = read else {
             return if filled > 0 {
-                refuse(stream, Refusal::TooSlow, limits)
+                too_slow(stream, limits)
             } else {
                 Ok(())
             };
@@ -64,11 +67,14 @@ pub(crate) fn serve(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
             return Ok(());
         }
         filled += read;
-        let outcome = requests::answer(&bytes[..filled], &mut answers);
-        if !answers.is_empty() {
-            stream.write_all(&answers)?;
-            answers.clear();
-        }
+        let outcome = requests::answer(&bytes[..filled], |asked| match asked {
+            Ok(asked) => site.reply(asked, &mut answers),
+            Err(refusal) => {
+                refuse(refusal, &mut answers.bytes);
+                Ok(())
+            }
+        })?;
+        answers.send()?;
         if outcome.close {
             return part(stream, limits);
         }
@@ -84,17 +90,17 @@ pub(crate) fn serve(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
         if outcome.used > 0 || due.is_none() {
             due = Some(Instant::now() + limits.request);
         }
-        let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+        let left = due.map(|due| due.duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
-            return refuse(stream, Refusal::TooSlow, limits);
+            return too_slow(stream, limits);
         }
         stream.set_read_timeout(left)?;
     }
 }
 
-fn refuse(mut stream: &TcpStream, refusal: Refusal, limits: &Limits) -> io::Result<()> {
+fn too_slow(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
     let mut answer = Vec::new();
-    requests::refuse(refusal, &mut answer);
+    refuse(Refusal::TooSlow, &mut answer);
     stream.write_all(&answer)?;
     part(stream, limits)
 }
@@ -106,7 +112,7 @@ fn part(mut stream: &TcpStream, limits: &Limits) -> io::Result<()> {
     let due = Instant::now() + limits.parting;
     let mut unheard = [0; 1024];
     loop {
-        let left = due.saturating_duration_since(Instant::now());
+        let left = due.duration_since(Instant::now());
         if left.is_zero() {
             return Ok(());
         }

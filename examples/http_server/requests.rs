@@ -7,6 +7,8 @@
 //! Must never: guess where a request ends. Two readings of one stream of bytes
 //! are how a request is smuggled past whoever checks it, so what is doubtful is refused.
 
+use std::io;
+
 use httparse::{Error, Header, Request, Status};
 
 /// The most a request's line and header fields may take together, in bytes.
@@ -14,9 +16,6 @@ pub(crate) const MOST_HEAD: usize = 8 * 1024;
 /// The most its body may take. Bodies are skipped.
 pub(crate) const MOST_BODY: usize = 8 * 1024;
 const MOST_FIELDS: usize = 64;
-
-/// What everybody is told.
-pub(crate) const BODY: &str = "Hello, world!";
 
 /// What became of the bytes that were given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +28,22 @@ pub(crate) struct Outcome {
 
 /// One request, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Asked {
+pub(crate) struct Asked<'a> {
     /// With its body.
     length: usize,
-    /// Whether the answer is to have its body, and why not.
-    method: Method,
-    keep_alive: bool,
+    pub(crate) method: Method,
+    /// As it was sent: not decoded, with whatever follows a `?`.
+    pub(crate) target: &'a str,
+    /// The field `Range`.
+    pub(crate) range: Option<&'a [u8]>,
+    /// Whether the client knows HTTP/1.1.
+    pub(crate) newer: bool,
+    pub(crate) keep_alive: bool,
 }
 
+/// Whether the answer is to have its body, and why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Method {
+pub(crate) enum Method {
     Get,
     Head,
     Other,
@@ -63,60 +68,32 @@ pub(crate) enum Refusal {
     NotImplemented,
 }
 
-/// Appends the answers to all requests that are there from beginning to end.
-pub(crate) fn answer(bytes: &[u8], answers: &mut Vec<u8>) -> Outcome {
+/// Has all requests answered that are there from beginning to end. What `reply` does, and
+/// whether it waits meanwhile, is its affair; its error ends the connection.
+pub(crate) fn answer(
+    bytes: &[u8],
+    mut reply: impl FnMut(Result<&Asked<'_>, Refusal>) -> io::Result<()>,
+) -> io::Result<Outcome> {
     let mut used = 0;
     loop {
         match parse(&bytes[used..]) {
             Ok(asked) => {
                 used += asked.length;
-                reply(&asked, answers);
+                reply(Ok(&asked))?;
                 if !asked.keep_alive {
-                    return Outcome { used, close: true };
+                    return Ok(Outcome { used, close: true });
                 }
             }
-            Err(Missing::Unfinished) => return Outcome { used, close: false },
+            Err(Missing::Unfinished) => return Ok(Outcome { used, close: false }),
             Err(Missing::Refused(refusal)) => {
-                refuse(refusal, answers);
-                return Outcome { used, close: true };
+                reply(Err(refusal))?;
+                return Ok(Outcome { used, close: true });
             }
         }
     }
 }
 
-/// Appends the answer of a refusal.
-pub(crate) fn refuse(refusal: Refusal, answers: &mut Vec<u8>) {
-    let status = match refusal {
-        Refusal::BadRequest => "400 Bad Request",
-        Refusal::TooSlow => "408 Request Timeout",
-        Refusal::BodyTooLarge => "413 Content Too Large",
-        Refusal::HeadTooLarge => "431 Request Header Fields Too Large",
-        Refusal::NotImplemented => "501 Not Implemented",
-    };
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    answers.extend_from_slice(head.as_bytes());
-}
-
-fn reply(asked: &Asked, answers: &mut Vec<u8>) {
-    let status: &[u8] = match asked.method {
-        Method::Other => {
-            b"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, HEAD\r\nContent-Length: 0\r\n"
-        }
-        Method::Get | Method::Head => {
-            b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 13\r\n"
-        }
-    };
-    answers.extend_from_slice(status);
-    if !asked.keep_alive {
-        answers.extend_from_slice(b"Connection: close\r\n");
-    }
-    answers.extend_from_slice(b"\r\n");
-    if asked.method == Method::Get {
-        answers.extend_from_slice(BODY.as_bytes());
-    }
-}
-
-fn parse(bytes: &[u8]) -> Result<Asked, Missing> {
+fn parse(bytes: &[u8]) -> Result<Asked<'_>, Missing> {
     if bytes.is_empty() {
         return Err(Missing::Unfinished);
     }
@@ -148,6 +125,9 @@ fn parse(bytes: &[u8]) -> Result<Asked, Missing> {
             Some("HEAD") => Method::Head,
             _ => Method::Other,
         },
+        target: request.path.unwrap_or("/"),
+        range: of_name(fields, "range").next(),
+        newer,
         keep_alive: !says("close") && (newer || says("keep-alive")),
     })
 }
@@ -174,7 +154,7 @@ fn body_length(fields: &[Header<'_>]) -> Result<usize, Refusal> {
         .ok_or(Refusal::BodyTooLarge)
 }
 
-fn of_name<'a>(fields: &'a [Header<'a>], name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+fn of_name<'a>(fields: &[Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8]> {
     fields
         .iter()
         .filter(move |field| field.name.eq_ignore_ascii_case(name))

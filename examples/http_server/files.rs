@@ -1,0 +1,170 @@
+//! The files of a directory.
+//!
+//! Opening and reading a file blocks a thread, and no system call tells when it would not:
+//! so [`unblock`] does it elsewhere, a portion at a time. The buffer goes there and comes
+//! back; a file of any size takes no more memory than one.
+//!
+//! Must never: give out what lies outside of the directory, or say a length and send less
+//! without breaking off.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Component, Path, PathBuf};
+
+use greenroom::unblock;
+
+use super::answers::{Answers, PORTION, head, text};
+use super::requests::{Asked, Method};
+
+/// Sends the file a target names, or the part of it that was asked for.
+pub(crate) fn reply(root: &Path, asked: &Asked<'_>, answers: &mut Answers<'_>) -> io::Result<()> {
+    let found = match (path(asked.target), root.to_owned()) {
+        (Some(path), root) => unblock(move || open(&root, &path)),
+        (None, _) => Err(ErrorKind::NotFound.into()),
+    };
+    let Found { file, length, kind } = match found {
+        Ok(found) => found,
+        Err(error) => {
+            let status = match error.kind() {
+                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied => {
+                    "404 Not Found"
+                }
+                _ => "500 Internal Server Error",
+            };
+            text(status, &format!("{status}\n"), asked, &mut answers.bytes);
+            return Ok(());
+        }
+    };
+    let mut fields = format!("Content-Type: {kind}\r\nAccept-Ranges: bytes\r\n");
+    let (status, part) = match asked.range.and_then(|range| part(range, length)) {
+        None => ("200 OK", 0..length),
+        Some(part) if part.is_empty() => {
+            fields += &format!("Content-Range: bytes */{length}\r\n");
+            ("416 Range Not Satisfiable", 0..0)
+        }
+        Some(part) => {
+            let (first, last) = (part.start, part.end - 1);
+            fields += &format!("Content-Range: bytes {first}-{last}/{length}\r\n");
+            ("206 Partial Content", part)
+        }
+    };
+    fields += &format!("Content-Length: {}\r\n", part.end - part.start);
+    head(status, &fields, asked, &mut answers.bytes);
+    if asked.method == Method::Head {
+        return Ok(());
+    }
+    send(file, part, answers)
+}
+
+/// Sends a part of a file.
+fn send(mut file: File, part: Range<u64>, answers: &mut Answers<'_>) -> io::Result<()> {
+    let mut at = part.start;
+    while at < part.end {
+        answers.send_portion()?;
+        let mut buffer = std::mem::take(&mut answers.bytes);
+        let room = PORTION.saturating_sub(buffer.len()) as u64;
+        let wanted = room.min(part.end - at);
+        let (read, again, filled) = unblock(move || {
+            let read = file.seek(SeekFrom::Start(at)).and_then(|_| {
+                let mut limited = (&file).take(wanted);
+                limited.read_to_end(&mut buffer)
+            });
+            (read, file, buffer)
+        });
+        (file, answers.bytes) = (again, filled);
+        match read? {
+            // It has become shorter than was said: the client must not take it for whole.
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            read => at += read as u64,
+        }
+    }
+    Ok(())
+}
+
+/// The path a target names, if it names one below the directory: no `..`, no drive, no name that
+/// begins with a dot.
+fn path(target: &str) -> Option<PathBuf> {
+    let encoded = target.split(['?', '#']).next()?.strip_prefix('/')?;
+    let mut bytes = Vec::new();
+    let mut rest = encoded.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        bytes.push(match first {
+            b'%' => {
+                let (digits, after) = rest.split_at_checked(2)?;
+                rest = after;
+                let digits = std::str::from_utf8(digits).ok()?;
+                u8::from_str_radix(digits, 16).ok()?
+            }
+            other => *other,
+        });
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    let path = PathBuf::from(&text);
+    let is_name = |part| match part {
+        Component::Normal(name) => !name.as_encoded_bytes().starts_with(b"."),
+        _ => false,
+    };
+    let names_only = path.components().all(is_name) && !text.contains(['\0', '\\']);
+    names_only.then_some(path)
+}
+
+#[derive(Debug)]
+struct Found {
+    file: File,
+    length: u64,
+    kind: &'static str,
+}
+
+/// Opens a file, or a directory's `index.html`. It blocks.
+fn open(root: &Path, path: &Path) -> io::Result<Found> {
+    let mut path = root.join(path).canonicalize()?;
+    if path.is_dir() {
+        path = path.join("index.html").canonicalize()?;
+    }
+    let length = path.metadata()?;
+    // A link may lead elsewhere; and opening a pipe would block until somebody writes.
+    if !path.starts_with(root) || !length.is_file() {
+        return Err(ErrorKind::NotFound.into());
+    }
+    let file = File::open(&path)?;
+    let length = file.metadata()?.len();
+    let kind = match path.extension().and_then(|it| it.to_str()).unwrap_or("") {
+        "html" | "htm" => "text/html; charset=utf-8",
+        "txt" | "md" | "rs" => "text/plain; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "json" => "application/json",
+        "wasm" => "application/wasm",
+        "pdf" => "application/pdf",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "svg" => "image/svg+xml",
+        "ico" => "image/x-icon",
+        _ => "application/octet-stream",
+    };
+    Ok(Found { file, length, kind })
+}
+
+/// The part a `Range` asks for: empty if there is none such, `None` if it is not understood and
+/// all is to be sent.
+fn part(range: &[u8], length: u64) -> Option<Range<u64>> {
+    let range = std::str::from_utf8(range).ok()?.strip_prefix("bytes=")?;
+    let (first, last) = range.split_once('-')?;
+    let number = |text: &str| match text {
+        "" => Some(None),
+        digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok().map(Some),
+        _ => None,
+    };
+    match (number(first)?, number(last)?) {
+        (Some(first), Some(last)) if first > last => None,
+        (Some(first), last) => {
+            let end = last.map_or(length, |last: u64| last.saturating_add(1).min(length));
+            Some(first.min(end)..end)
+        }
+        (None, Some(count)) => Some(length.saturating_sub(count)..length),
+        (None, None) => None,
+    }
+}
