@@ -12,7 +12,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,11 @@ mod http_server;
 use http_server::answers::refuse;
 #[path = "http_server/files.rs"]
 mod files;
+// Their moments are those of a virtual clock, which does not wait for bytes that are under way: on Linux none are.
+#[cfg(target_os = "linux")]
 #[path = "http_server/slow.rs"]
 mod slow;
+#[cfg(target_os = "linux")]
 #[path = "http_server/stopping.rs"]
 mod stopping;
 mod support;
@@ -34,6 +37,13 @@ mod support;
 use http_server::connection::Limits;
 use http_server::requests::{MOST_BODY, MOST_HEAD, Method, Outcome, answer};
 use http_server::site::{Site, greet, not_allowed};
+
+/// A process that is being started has all descriptors of this one for a moment, so a connection that is closed
+/// meanwhile stays open: conversations on the virtual clock and starts of processes wait for their turn.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 const ANSWER: &str =
@@ -324,12 +334,14 @@ impl Example {
             "{} is missing: a plain `cargo test` builds the examples; with `--test http_server` run `cargo build --examples` before",
             path.display()
         );
+        let starting = turn();
         let mut child = Command::new(path)
             .arg("127.0.0.1:0")
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        drop(starting);
         let mut line = String::new();
         let out = child.stdout.take().unwrap();
         BufReader::new(out).read_line(&mut line).unwrap();
@@ -375,10 +387,15 @@ impl Drop for Example {
 #[test]
 fn curl_is_served() {
     let curl = |arguments: &[&str]| {
-        let output = Command::new("curl")
+        let starting = turn();
+        let curl = Command::new("curl")
             .args(["--silent", "--show-error", "--max-time", "60"])
             .args(arguments)
-            .output()?;
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        drop(starting);
+        let output = curl.wait_with_output()?;
         assert!(output.status.success(), "{output:?}");
         io::Result::Ok(String::from_utf8(output.stdout).unwrap())
     };
@@ -386,7 +403,7 @@ fn curl_is_served() {
         println!("skipped: no curl on this machine: {error}");
         return;
     }
-    let example = Example::start("4");
+    let example = Example::start("5");
     let url = example.url.as_str();
     assert_eq!(curl(&[url]).unwrap(), "Hello, world!");
     let answer = curl(&["--include", url]).unwrap();
@@ -399,4 +416,8 @@ fn curl_is_served() {
     );
     let post = ["--data", "a=b", "--write-out", "%{http_code}", url];
     assert_eq!(curl(&post).unwrap(), "405");
+    let stream = format!("{url}stream");
+    let lines = curl(&["--no-buffer", &stream]).unwrap();
+    assert!(lines.ends_with("line 10 of 10\n"), "{lines}");
+    assert_eq!(lines.lines().count(), 10);
 }

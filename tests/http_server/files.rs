@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::http_server::connection::Limits;
 use super::http_server::site::Site;
@@ -243,7 +244,7 @@ fn who_takes_nothing_of_a_file_takes_no_memory_either() {
             stream
         })
         .collect();
-    std::thread::park_timeout(super::slow::MS * 300);
+    std::thread::park_timeout(Duration::from_millis(300));
     quick();
     let grown = example.most_memory() - before;
     // Besides the connections there are the threads that read files.

@@ -10,13 +10,13 @@ use super::http_server::connection::Limits;
 use super::http_server::site::{BODY, Site};
 use super::http_server::{self, CONNECTIONS, stream};
 use super::support::on_virtual;
-use super::{ANSWER, Example, GET, status};
+use super::{ANSWER, Example, GET, status, turn};
 
-pub(super) const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Runs `clients` beside a server with its own limits, on a virtual clock.
 fn beside_server<T>(at_once: usize, clients: impl FnOnce(&dyn Fn() -> TcpStream) -> T) -> T {
+    let _turn = turn();
     on_virtual(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

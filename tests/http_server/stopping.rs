@@ -13,10 +13,11 @@ use super::http_server::connection::Limits;
 use super::http_server::site::Site;
 use super::http_server::{self, GRACE, stream};
 use super::support::on_virtual;
-use super::{ANSWER, Example, GET};
+use super::{ANSWER, Example, GET, turn};
 
 /// Runs `clients` beside a server that stops when the event is set. How long it went on after that.
 fn stopped(clients: impl FnOnce(SocketAddr, &Event)) -> Duration {
+    let _turn = turn();
     on_virtual(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -77,8 +78,7 @@ fn there_is_an_end_to_patience() {
         // It asks for more than its connection holds, and takes nothing.
         let deaf = TcpStream::connect(address).unwrap();
         let batch = GET.repeat(2000);
-        (&deaf)
-            .set_write_timeout(Some(Duration::from_secs(1)))
+        deaf.set_write_timeout(Some(Duration::from_secs(1)))
             .unwrap();
         while (&deaf).write_all(batch.as_bytes()).is_ok() {}
         word.set();
@@ -113,7 +113,9 @@ fn a_signal_ends_it_on_all_cores() {
         streaming.read_line(&mut line).unwrap();
     }
     let pid = example.child.id().to_string();
+    let starting = turn();
     let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    drop(starting);
     assert!(sent.success());
     for mut stream in open {
         assert_eq!(stream.read(&mut [0; 8]).unwrap(), 0);
