@@ -12,7 +12,7 @@ use super::object::{Coroutine, Inner};
 use super::yielder::Yielder;
 
 /// The stack size of coroutines and tasks where nothing else is said, in bytes.
-pub const DEFAULT_STACK_SIZE: usize = 256 * 1024;
+pub const DEFAULT_STACK_SIZE: usize = 512 * 1024;
 
 /// The size of the guard below a stack where nothing else is said, in bytes.
 pub const DEFAULT_GUARD_SIZE: usize = 4096;
