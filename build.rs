@@ -3,7 +3,8 @@
 //! It turns the target's name into the few facts the sources ask for:
 //! `reactor`, which system call tells that descriptors are ready,
 //! `stacks`, where the memory of coroutine stacks comes from,
-//! `memory`, whose flags of `mmap` and `madvise` may be used, and
+//! `memory`, whose flags of `mmap` and `madvise` may be used,
+//! `reuse_port`, whether several sockets may share a port, and
 //! `sockets`, whose calls and addresses there are beside those all systems have.
 //! `nowait`, whether a single read or write can be told not to wait.
 
@@ -15,6 +16,7 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(loom)");
     println!("cargo::rustc-check-cfg=cfg(race_detector)");
     println!("cargo::rustc-check-cfg=cfg(memory, values(\"linux\"))");
+    println!("cargo::rustc-check-cfg=cfg(reuse_port)");
     println!("cargo::rustc-check-cfg=cfg(sockets, values(\"linux\"))");
     println!("cargo::rustc-check-cfg=cfg(nowait, values(\"flag\"))");
     println!("cargo::rustc-check-cfg=cfg(stacks, values(\"slab\", \"system\"))");
@@ -32,6 +34,9 @@ fn main() {
         println!("cargo::rustc-cfg=memory=\"linux\"");
         println!("cargo::rustc-cfg=sockets=\"linux\"");
         println!("cargo::rustc-cfg=nowait=\"flag\"");
+    }
+    if unix && !matches!(os.as_str(), "illumos" | "solaris") {
+        println!("cargo::rustc-cfg=reuse_port");
     }
     let stacks = if unix { "slab" } else { "system" };
     println!("cargo::rustc-cfg=stacks=\"{stacks}\"");

@@ -52,7 +52,7 @@ use rows::{
 };
 #[cfg(target_os = "linux")]
 use signals::{SIGNAL, SIGNAL_ARM};
-use sockets::{ACCEPT, CONNECT, PEEK, READ, UNIX_READ, WRITE};
+use sockets::{ACCEPT, CONNECT, PEEK, READ, SEND_FILE, UNIX_READ, WRITE};
 #[cfg(target_os = "linux")]
 use sockets::{UNIX_ACCEPT, UNIX_CONNECT};
 use support::{Log, OnDrop};
@@ -142,6 +142,7 @@ table! {
     reads: READ,
     peeks: PEEK,
     writes: WRITE,
+    sends_a_file: SEND_FILE,
     connects: CONNECT,
     reads_from_a_unix_socket: UNIX_READ,
     receives_a_datagram: RECEIVE,

@@ -27,10 +27,16 @@ mod image;
 mod limits;
 #[path = "net/names.rs"]
 mod names;
+#[path = "net/options.rs"]
+mod options;
 #[path = "net/order.rs"]
 mod order;
 #[path = "net/runtimes.rs"]
 mod runtimes;
+#[path = "net/send_file.rs"]
+mod send_file;
+#[path = "net/split.rs"]
+mod split;
 #[path = "net/traffic.rs"]
 mod traffic;
 #[path = "net/unix.rs"]

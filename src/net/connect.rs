@@ -84,6 +84,14 @@ pub(super) fn connect<S: AsFd + From<OwnedFd>>(
     Ok(socket)
 }
 
+/// The error of a limit that leaves no time at all.
+pub(super) fn no_time() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "a timeout of zero would leave no time to connect",
+    )
+}
+
 /// Whether the connection is being made. An interrupted `connect` goes on by itself, too.
 fn is_in_progress(error: &io::Error) -> bool {
     socket::is_in_progress(error) || error.kind() == io::ErrorKind::Interrupted

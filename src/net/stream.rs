@@ -123,6 +123,65 @@ macro_rules! stream {
             pub fn shutdown(&self, how: std::net::Shutdown) -> std::io::Result<()> {
                 self.0.std().shutdown(how)
             }
+
+            /// Gives each direction an owner of its own, which may go to another task or thread.
+            ///
+            /// ```
+            /// use std::io::{Read, Write};
+            /// use greenroom::net::UnixStream; // or a TcpStream
+            /// use greenroom::{run, spawn};
+            ///
+            /// run(|| {
+            ///     let (near, far) = UnixStream::pair()?;
+            ///     let (mut reads, mut writes) = near.split();
+            ///     spawn(move || std::io::copy(&mut &far, &mut &far)); // an echo
+            ///     spawn(move || writes.write_all(b"hello")); // dropped, it ends its direction
+            ///     let mut all = String::new();
+            ///     reads.read_to_string(&mut all)?;
+            ///     assert_eq!(all, "hello");
+            ///     Ok::<(), std::io::Error>(())
+            /// })?;
+            /// # Ok::<(), std::io::Error>(())
+            /// ```
+            ///
+            /// A task that reads while another writes needs no halves: references read and write, too. But
+            /// the half that writes ends its direction when it is dropped.
+            #[must_use = "a half that is dropped ends its direction"]
+            pub fn split(self) -> (crate::net::ReadHalf<Self>, crate::net::WriteHalf<Self>) {
+                crate::net::split::split(self)
+            }
+
+            /// Sends `len` bytes of a file, from `offset` on. Returns how many were sent: fewer if the file
+            /// is shorter, or if something went wrong after the first of them, which the next call says.
+            ///
+            /// On Linux the kernel copies them by itself; elsewhere, and from files it cannot copy, they are read and
+            /// written in pieces. The position of the file does not matter and is not changed.
+            ///
+            /// The system's call needs `O_NONBLOCK`, which is set on the connection and all its duplicates: one in
+            /// std's hands may say `WouldBlock` from now on. Converting the connection into std's type clears it
+            /// again. In a process that does not ignore `SIGPIPE`, as Rust's programs do, a peer that is
+            /// gone makes that signal.
+            ///
+            /// # Errors
+            ///
+            /// As writing; what reading the file says.
+            ///
+            /// # Scheduling
+            ///
+            /// As writing, for each 256 KiB. Reading the file blocks the thread where its pages are not in memory.
+            ///
+            /// # Cancellation
+            ///
+            /// Unwinds when the task was cancelled and it has to wait; a part may have been sent then. While the task
+            /// unwinds, it returns what was sent, or an error.
+            pub fn send_file<F: std::os::fd::AsFd>(
+                &self,
+                file: F,
+                offset: u64,
+                len: u64,
+            ) -> std::io::Result<u64> {
+                self.0.send_file(file.as_fd(), offset, len)
+            }
         }
 
         crate::net::stream::stream!(@io $ours, $short);

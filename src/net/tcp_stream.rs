@@ -110,10 +110,7 @@ impl TcpStream {
             return net::TcpStream::connect_timeout(addr, timeout).map(Self::fresh);
         };
         if timeout.is_zero() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a timeout of zero would leave no time to connect",
-            ));
+            return Err(connect::no_time());
         }
         connect::tcp(task, *addr, Some(timeout)).map(Self)
     }

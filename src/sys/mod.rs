@@ -26,6 +26,8 @@ pub(crate) mod pipe;
 mod pthread;
 #[cfg(all(feature = "runtime", any(reactor = "epoll", reactor = "kqueue")))]
 pub(crate) mod selector;
+#[cfg(all(feature = "net", any(reactor = "epoll", reactor = "kqueue")))]
+pub(crate) mod send_file;
 #[cfg(all(feature = "signal", any(reactor = "epoll", reactor = "kqueue")))]
 pub(crate) mod signals;
 #[cfg(stacks = "slab")]

@@ -53,28 +53,38 @@ pub(crate) const PEEK: Call = Call::io(
     "5",
 );
 
-pub(crate) const WRITE: Call = Call::io(
+fn writing(call: impl FnOnce(&TcpStream) -> io::Result<usize> + 'static) -> Rig {
+    let (mut near, mut far) = pair();
+    near.set_nonblocking(true).unwrap();
+    let mut filled = 0;
+    while let Ok(count) = near.write(&[0; 4_096]) {
+        filled += count;
+    }
+    near.set_nonblocking(false).unwrap();
+    let near = Rc::new(TcpStream::from(near));
+    let (ours, mut reader) = (Rc::clone(&near), far.try_clone().unwrap());
+    let complete = move || {
+        let mut all = vec![0; filled];
+        reader.read_exact(&mut all).unwrap();
+    };
+    let intact = move || {
+        near.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut all = Vec::new();
+        far.read_to_end(&mut all).unwrap();
+        assert_eq!(all.len(), filled, "something was sent");
+    };
+    Rig::new(move || io_said(call(&ours)), complete, intact)
+}
+
+pub(crate) const WRITE: Call = Call::io(|_| writing(|mut stream| stream.write(&[1])), "1");
+
+pub(crate) const SEND_FILE: Call = Call::io(
     |_| {
-        let (mut near, mut far) = pair();
-        near.set_nonblocking(true).unwrap();
-        let mut filled = 0;
-        while let Ok(count) = near.write(&[0; 65_536]) {
-            filled += count;
-        }
-        near.set_nonblocking(false).unwrap();
-        let near = Rc::new(TcpStream::from(near));
-        let (ours, mut reader) = (Rc::clone(&near), far.try_clone().unwrap());
-        let complete = move || {
-            let mut all = vec![0; filled];
-            reader.read_exact(&mut all).unwrap();
-        };
-        let intact = move || {
-            near.shutdown(std::net::Shutdown::Write).unwrap();
-            let mut all = Vec::new();
-            far.read_to_end(&mut all).unwrap();
-            assert_eq!(all.len(), filled, "something was sent");
-        };
-        Rig::new(move || io_said((&*ours).write(&[1])), complete, intact)
+        writing(|stream| {
+            let file = std::fs::File::open(std::env::current_exe()?)?;
+            let sent = stream.send_file(&file, 0, 1)?;
+            Ok(usize::try_from(sent).unwrap())
+        })
     },
     "1",
 );
