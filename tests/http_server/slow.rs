@@ -4,8 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
 use greenroom::net::{TcpListener, TcpStream};
-use greenroom::{Instant, park, scope, sleep};
+use greenroom::{Instant, park, run, scope, sleep};
+use socket2::SockRef;
 
+use super::http_server::answers::Answers;
 use super::http_server::connection::Limits;
 use super::http_server::site::{BODY, Site};
 use super::http_server::{self, CONNECTIONS, stream};
@@ -130,6 +132,37 @@ fn at_the_limit_one_waits_for_the_slowest() {
         let took = start.elapsed();
         assert!(took >= limits.request, "{took:?}");
         assert!(took <= 2 * (limits.request + limits.parting), "{took:?}");
+    });
+}
+
+/// However it takes it: a little now and then is not enough. On the real clock, for the system has timers of its
+/// own where its buffers are small.
+#[test]
+fn a_portion_of_an_answer_has_a_limit_as_a_whole() {
+    let limit = Duration::from_millis(400);
+    run(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().unwrap();
+        SockRef::from(&server)
+            .set_send_buffer_size(16 * 1024)
+            .unwrap();
+        server.set_write_timeout(Some(limit)).unwrap();
+        scope(|s| {
+            let reader = s.spawn(|| {
+                let mut taken = vec![0; 10_000];
+                loop {
+                    sleep(Duration::from_millis(20));
+                    (&client).read_exact(&mut taken).unwrap();
+                }
+            });
+            // At that pace it takes six seconds.
+            let mut answers = Answers::new(&server, limit);
+            answers.bytes = vec![0; 3_000_000];
+            let error = answers.send().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+            reader.cancel();
+        });
     });
 }
 

@@ -293,6 +293,14 @@ fn a_request_may_come_in_any_pieces() {
 fn keys_go_when_their_time_is_over() {
     beside_server(|connect| {
         let client = connect();
+        // Between two sweeps.
+        let start = Instant::now();
+        ask(&client, "set brief 1 px 30\r\nset other 1 px 30\r\n");
+        sleep(40 * MS);
+        let gone = ask(&client, "dbsize\r\nget brief\r\ndel other\r\ndbsize\r\n");
+        assert_eq!(gone, ":2\r\n$-1\r\n:0\r\n:0\r\n");
+        assert!(start.elapsed() < 100 * MS);
+
         let start = Instant::now();
         let set = "set a 1 ex 2\r\nset b 1 px 2550\r\nset c 1\r\nexpire c 3\r\nset d 1 ex 3\r\npersist d\r\n";
         assert_eq!(
