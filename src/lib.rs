@@ -193,6 +193,8 @@ pub mod net;
 mod panic;
 #[cfg(all(feature = "runtime", any(reactor = "epoll", reactor = "kqueue")))]
 mod reactor;
+#[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]
+mod relay;
 #[cfg(feature = "runtime")]
 mod scheduler;
 #[cfg(feature = "runtime")]
@@ -223,6 +225,8 @@ pub use coroutine::{
     Yielder, set_unstarted_hook,
 };
 pub use generator::{Generator, Values, generator};
+#[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]
+pub use relay::copy_bidirectional;
 #[cfg(feature = "time")]
 pub use time::{Interval, MissedTick, Timer, interval, sleep, sleep_until};
 #[cfg(feature = "runtime")]
@@ -258,7 +262,9 @@ pub use {
 #[doc(hidden)]
 pub mod __private {
     #[cfg(feature = "io")]
-    pub use crate::io::arms::{Lend, Readable, ReadyArm, Watch, Watched, Writable};
+    pub use crate::io::arms::{
+        Lend, ReadByReference, Readable, ReadyArm, Watch, Watched, Writable, WriteByReference,
+    };
     pub use crate::scheduler::select::{Arm, Entry};
     pub use crate::select::{Turn, Wait, done, into_arm};
     #[cfg(feature = "signal")]

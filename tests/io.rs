@@ -14,6 +14,8 @@ mod support;
 
 #[path = "io/async_fd.rs"]
 mod async_fd;
+#[path = "io/copying.rs"]
+mod copying;
 #[path = "io/foreign.rs"]
 mod foreign;
 #[path = "io/nonblocking.rs"]

@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["scheduler"],
     &["task", "time", "sync", "unblock", "io"],
     &["net", "fs", "process", "signal", "scope", "select"],
+    &["relay"],
     &["testing"],
 ];
 

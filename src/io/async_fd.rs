@@ -12,6 +12,7 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
+use super::by_reference::{ReadByReference, WriteByReference};
 use super::descriptor::Descriptor;
 use super::nonblocking::{Lend, NonBlocking};
 use super::{Watch, Watched};
@@ -281,18 +282,14 @@ impl<T: AsFd + Read> Read for Async<T> {
     }
 }
 
-impl<'a, T: AsFd> Read for &'a Async<T>
-where
-    &'a T: Read,
-{
+/// Where a reference to the type can be read.
+impl<T: AsFd + ReadByReference> Read for &Async<T> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut source = &self.source;
-        attempt(&self.watch, Direction::Read, || source.read(buf))
+        self.read_with(|source| source.read_by_reference(buf))
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let mut source = &self.source;
-        attempt(&self.watch, Direction::Read, || source.read_vectored(bufs))
+        self.read_with(|source| source.read_vectored_by_reference(bufs))
     }
 }
 
@@ -315,25 +312,18 @@ impl<T: AsFd + Write> Write for Async<T> {
     }
 }
 
-impl<'a, T: AsFd> Write for &'a Async<T>
-where
-    &'a T: Write,
-{
+/// Where a reference to the type can be written to.
+impl<T: AsFd + WriteByReference> Write for &Async<T> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let mut source = &self.source;
-        attempt(&self.watch, Direction::Write, || source.write(buf))
+        self.write_with(|source| source.write_by_reference(buf))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut source = &self.source;
-        attempt(&self.watch, Direction::Write, || {
-            source.write_vectored(bufs)
-        })
+        self.write_with(|source| source.write_vectored_by_reference(bufs))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let mut source = &self.source;
-        attempt(&self.watch, Direction::Write, || source.flush())
+        self.write_with(WriteByReference::flush_by_reference)
     }
 }
 

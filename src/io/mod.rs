@@ -5,6 +5,8 @@
 //! that thread. Traits are std's: [`Read`](std::io::Read) and [`Write`](std::io::Write).
 
 mod async_fd;
+mod by_reference;
+mod copy;
 pub(crate) mod descriptor;
 mod nonblocking;
 mod pipe;
@@ -13,12 +15,14 @@ mod settings;
 mod standard;
 
 pub use async_fd::Async;
+pub use copy::{CloseWrite, copy};
 pub use nonblocking::{NonBlocking, nonblocking};
 pub use pipe::{PipeReader, PipeWriter, pipe};
 pub use standard::{Lines, Stderr, Stdin, Stdout, stderr, stdin, stdout};
 
 /// What `select!` makes of descriptors.
 pub(crate) mod arms {
+    pub use super::by_reference::{ReadByReference, WriteByReference};
     pub use super::nonblocking::Lend;
     pub use super::select::{Readable, ReadyArm, Watch, Watched, Writable};
 }

@@ -186,6 +186,12 @@ macro_rules! stream {
 
         crate::net::stream::stream!(@io $ours, $short);
         crate::net::stream::stream!(@io &$ours, $short);
+
+        impl crate::io::CloseWrite for $ours {
+            fn close_write(&self) -> std::io::Result<()> {
+                self.shutdown(std::net::Shutdown::Write)
+            }
+        }
     };
     (@io $ours:ty, $short:expr) => {
         impl std::io::Read for $ours {

@@ -33,6 +33,12 @@ fn tell(what: impl std::fmt::Display) {
     writeln!(stderr(), "> {what}").unwrap();
 }
 
+/// Ends this process, which has no output any more for the harness to write to.
+#[expect(clippy::exit, reason = "it is a process of our own")]
+fn leave() -> ! {
+    std::process::exit(0)
+}
+
 /// What a process told, and that it ended well.
 #[track_caller]
 fn told(child: Child) -> Vec<String> {
@@ -97,7 +103,7 @@ mod lines {
             assert_eq!(next(), "ready");
             let long = "x".repeat(100_000);
             for (piece, then) in [("ha", ""), ("lf\r\nsecond\n\nth", "half"), ("ird\n", "")] {
-                thread::sleep(SHORT);
+                sleep(SHORT);
                 input.write_all(piece.as_bytes()).unwrap();
                 if then == "half" {
                     assert_eq!(next(), "\"half\" true");
@@ -242,7 +248,7 @@ mod threads {
                     held.clear();
                 }
                 if n % 300 == 0 {
-                    thread::sleep(Duration::from_millis(2));
+                    sleep(Duration::from_millis(2));
                 }
             }
             input.write_all(held.as_bytes()).unwrap();
@@ -284,7 +290,7 @@ mod full {
             "the witness"
         );
         let mut counts = [0; 256];
-        for byte in reader.bytes() {
+        for byte in BufReader::new(reader).bytes() {
             counts[usize::from(byte.unwrap())] += 1;
         }
         assert!(answers.any(|line| line.unwrap() == "> done"));
@@ -363,7 +369,7 @@ mod others {
                 };
                 if green { run(work) } else { work() }
             }
-            std::process::exit(0);
+            leave();
         }
     }
 
@@ -479,7 +485,7 @@ mod terminals {
                 }
             };
             until("> ready");
-            thread::sleep(SHORT);
+            sleep(SHORT);
             near.write_all(b"one\n").unwrap();
             until("> one true");
             near.write_all(b"two\n\x04").unwrap(); // and the end of the input
@@ -511,7 +517,7 @@ mod redirected {
             read.read_exact(&mut vec![0; 1 << 20]).unwrap();
             writer.join().unwrap().unwrap();
         });
-        std::process::exit(0);
+        leave();
     }
 
     #[test]
