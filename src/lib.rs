@@ -47,6 +47,7 @@
 //! | to see what all tasks wait for | `tasks`, `Runtime::left_over`, `Config::shutdown_grace` |
 //! | a server | `net` |
 //! | Ctrl-C, and other signals | `signal` |
+//! | pipes, standard input, anything else with a descriptor | `io`, `copy_bidirectional` |
 //! | to test all that | `testing` |
 //!
 //! The folder `examples` holds programs; its index is a path for those who come
@@ -96,8 +97,10 @@
 //! | `OnceCell::get_or_init` | if it has to wait |
 //! | `Queue::push`, `pop`, `join`, its iterators | if it has to wait, and one of every 128 times |
 //! | `BroadcastReceiver::recv`, its iterators, `WatchReceiver::changed`, `wait_for` | if it has to wait, and one of every 128 times |
-//! | `accept`, `connect`, `read`, `write`, `peek` and what is made of them | if it has to wait, and one of every 128 times |
 //! | `Signals::recv`, its iterator, `ctrl_c` | if it has to wait, and one of every 128 times |
+//! | `accept`, `connect`, `read`, `write`, `peek`, `readable`, `writable` and what is made of them | if it has to wait, and one of every 128 times |
+//! | in `io`: `read`, `write`, `readable`, `writable`, `read_with`, `write_with`, `read_line`, and what is made of them: `copy`, `Stdin::lines` | if it has to wait, and one of every 128 times |
+//! | `copy_bidirectional` | always |
 //! | `Iterator::next` of a generator, `Coroutine::resume` | if the body does one of the above |
 //!
 //! `no_switch` makes sure: inside it a call of the table panics instead.
@@ -148,8 +151,8 @@
 //! # What blocks the whole thread
 //!
 //! Tasks share one thread. Whatever blocks that thread without going through this
-//! crate blocks them all: `std::thread::sleep`, `std::net`, `std::fs`, reading
-//! from standard input, a contended `std::sync::Mutex`, long computations, and
+//! crate blocks them all: `std::thread::sleep`, `std::net`, `std::fs`,
+//! `std::io::stdin` (`io::stdin` waits), a contended `std::sync::Mutex`, long computations, and
 //! looking up host names. `unblock` runs such a call on another thread, and lets only the
 //! task wait: `unblock(move || std::fs::read(path))`. A std mutex must not be held across a call of the table
 //! above: the next task that locks it blocks the thread for ever.

@@ -16,6 +16,8 @@ mod broadcasts;
 mod columns;
 #[path = "cancel_table/datagrams.rs"]
 mod datagrams;
+#[path = "cancel_table/descriptors.rs"]
+mod descriptors;
 #[path = "cancel_table/locks.rs"]
 mod locks;
 #[path = "cancel_table/queues.rs"]
@@ -38,6 +40,10 @@ use broadcasts::{BROADCAST, BROADCAST_ARM, BROADCAST_ITER, CHANGED, WAIT_FOR, WA
 use datagrams::{PEEK_FROM, RECEIVE, RECEIVE_FROM, RECEIVE_MANY, UNIX_RECEIVE};
 #[cfg(target_os = "linux")]
 use datagrams::{UNIX_SEND, UNIX_SEND_TO};
+use descriptors::{
+    ASYNC_ARM, ASYNC_READ, ASYNC_READ_WITH, ASYNC_READABLE, ASYNC_WRITABLE, ASYNC_WRITE, COPY,
+    PIPE_READ, PIPE_WRITE, SOCKET_READABLE, VIEW_READABLE,
+};
 use greenroom::{Instant, current, park, scope, shield, sleep, spawn, timeout, yield_now};
 use locks::{
     ACQUIRE, ACQUIRE_OWNED, BARRIER, CHECKED_ACQUIRE, CHECKED_LOCK, CHECKED_READ, CHECKED_WRITE,
@@ -150,6 +156,17 @@ table! {
     peeks_at_a_datagram: PEEK_FROM,
     receives_many_datagrams: RECEIVE_MANY,
     receives_a_unix_datagram: UNIX_RECEIVE,
+    waits_until_a_socket_is_readable: SOCKET_READABLE,
+    waits_until_a_view_is_readable: VIEW_READABLE,
+    reads_from_a_pipe: PIPE_READ,
+    writes_into_a_pipe: PIPE_WRITE,
+    copies: COPY,
+    reads_from_a_descriptor: ASYNC_READ,
+    reads_with_a_call: ASYNC_READ_WITH,
+    writes_to_a_descriptor: ASYNC_WRITE,
+    waits_until_a_descriptor_is_readable: ASYNC_READABLE,
+    waits_until_a_descriptor_is_writable: ASYNC_WRITABLE,
+    selects_a_descriptor: ASYNC_ARM,
     takes_from_a_generator_that_sleeps: GENERATOR_SLEEPS,
     takes_from_a_generator_that_receives: GENERATOR_RECEIVES,
 }

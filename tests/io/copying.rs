@@ -207,7 +207,7 @@ fn a_slow_side_holds_the_other_one_back_and_nothing_is_heaped_up() {
         let count = Rc::clone(&sent);
         let writer = spawn(move || {
             loop {
-                count.set(count.get() + (&*ours).write(&[0; 1 << 16]).unwrap());
+                count.set(count.get() + (&*ours).write(&[0; 1 << 14]).unwrap());
             }
         });
         // Nobody reads at the far side, while the way back is open.
