@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use greenroom::io::{stderr, stdin, stdout};
+use greenroom::io::{pipe, stderr, stdin, stdout};
 use greenroom::{run, sleep, spawn, timeout, yield_now};
 
 use crate::again;
@@ -30,7 +30,10 @@ fn child(test: &str, case: &str) -> Command {
 
 /// Writes down something for the test that started this process.
 fn tell(what: impl std::fmt::Display) {
-    writeln!(stderr(), "> {what}").unwrap();
+    // In one piece: others tell something, too.
+    stderr()
+        .write_all(format!("> {what}\n").as_bytes())
+        .unwrap();
 }
 
 /// Ends this process, which has no output any more for the harness to write to.
@@ -502,20 +505,42 @@ mod redirected {
 
     const NAME: &str = "std_streams::redirected::nothing_is_kept_open";
 
+    const LENGTH: usize = 1 << 20;
+
     #[expect(unsafe_code, reason = "std never closes them")]
     fn there() {
         run(|| {
-            assert!(timeout(SHORT, || stdout().write_all(&vec![b'x'; 1 << 20])).is_err());
-            let (read, write) = raw_pipe();
-            let mut read = greenroom::io::PipeReader::from(OwnedFd::from(read));
-            // SAFETY: both numbers are open, and nobody relies on what was behind the second.
-            assert_eq!(unsafe { libc::dup2(write.as_fd().as_raw_fd(), 1) }, 1);
-            drop(write);
-            tell("turned");
-            let writer = spawn(|| stdout().write_all(&vec![b'y'; 1 << 20]));
+            let first = spawn(|| stdout().write_all(&vec![b'x'; LENGTH]));
             (0..3).for_each(|_| yield_now());
-            read.read_exact(&mut vec![0; 1 << 20]).unwrap();
-            writer.join().unwrap().unwrap();
+            let (read, write) = pipe().unwrap();
+            // SAFETY: both numbers are open, and nobody relies on what was behind the second.
+            assert_eq!(unsafe { libc::dup2(write.as_raw_fd(), 1) }, 1);
+            drop(write);
+            // One who comes later waits for the new one, whoever waits for the old one.
+            let second = spawn(|| stdout().write_all(&vec![b'y'; LENGTH]));
+            (0..3).for_each(|_| yield_now());
+            let reader = spawn(move || {
+                let mut counts = [0; 256];
+                for byte in BufReader::new(&read).bytes() {
+                    counts[usize::from(byte.unwrap())] += 1;
+                    if counts[usize::from(b'y')] == LENGTH {
+                        break;
+                    }
+                }
+                (counts[usize::from(b'x')], read)
+            });
+            second.join().unwrap().unwrap();
+            let (strangers, _read) = reader.join().unwrap();
+            assert_eq!(strangers, 0);
+            assert!(!first.is_finished());
+            // Full again: the first one finds no room in the new one when it is told of room in the old.
+            assert!(timeout(SHORT, || stdout().write_all(&vec![b'z'; LENGTH])).is_err());
+            tell("turned");
+            stdin().read_line(&mut String::new()).unwrap();
+            first.cancel();
+            assert!(first.join().unwrap_err().is_cancelled());
+            // Until the other side has seen the end.
+            stdin().read_line(&mut String::new()).unwrap();
         });
         leave();
     }
@@ -529,11 +554,60 @@ mod redirected {
             let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
             let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
             assert!(answers.any(|line| line.unwrap() == "> turned"));
-            // It comes to its end though the program lives.
+            // The old one comes to its end though the program lives, and somebody waited for it.
             let mut all = Vec::new();
-            child.stdout.take().unwrap().read_to_end(&mut all).unwrap();
-            assert!(all.len() < 1 << 20);
+            let mut output = child.stdout.take().unwrap();
+            output.read_to_end(&mut all).unwrap();
+            assert!(all.len() < LENGTH);
+            let mut input = child.stdin.take().unwrap();
+            input.write_all(b"cancel\n").unwrap();
+            drop(input);
             assert!(child.wait().unwrap().success());
+        });
+    }
+}
+
+/// A thread and a task that wait at once: what the one has taken from the kernel is not lost to the other.
+mod two {
+    use super::*;
+
+    const NAME: &str = "std_streams::two::of_two_who_wait_each_gets_a_line";
+    const ROUNDS: usize = 300;
+
+    fn there() {
+        let reader = || {
+            for _ in 0..ROUNDS {
+                let mut line = String::new();
+                stdin().read_line(&mut line).unwrap();
+                tell(line.trim_end());
+            }
+        };
+        let thread = thread::spawn(reader);
+        run(reader);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn of_two_who_wait_each_gets_a_line() {
+        if again::case().is_some() {
+            return there();
+        }
+        bounded(|| {
+            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
+            let mut input = child.stdin.take().unwrap();
+            let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
+            for _ in 0..ROUNDS {
+                input.write_all(b"one\ntwo\n").unwrap();
+                let mut got = Vec::new();
+                while got.len() < 2 {
+                    let line = answers.next().unwrap().unwrap();
+                    got.extend(line.strip_prefix("> ").map(str::to_owned));
+                }
+                got.sort_unstable();
+                assert_eq!(got, ["one", "two"]);
+            }
+            drop(input);
+            told(child);
         });
     }
 }

@@ -74,8 +74,8 @@ impl Stream {
         let Some(task) = park::current() else {
             return block(fd, direction, attempt);
         };
-        let watched = self.lock().upgrade();
-        if watched.is_none() {
+        let somebody_waits = self.lock().strong_count() > 0;
+        if !somebody_waits {
             park::spend(task);
             match attempt() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -83,10 +83,7 @@ impl Stream {
             }
         }
         // Whoever comes while others wait goes behind them.
-        let mut watched = match watched {
-            Some(watched) => watched,
-            None => self.watch(fd)?,
-        };
+        let mut watched = self.watch(fd)?;
         loop {
             let tried = watched.transfer(
                 direction,
