@@ -48,6 +48,7 @@
 //! | a server | `net` |
 //! | Ctrl-C, and other signals | `signal` |
 //! | pipes, standard input, anything else with a descriptor | `io`, `copy_bidirectional` |
+//! | to run other programs | `process` |
 //! | to test all that | `testing` |
 //!
 //! The folder `examples` holds programs; its index is a path for those who come
@@ -97,6 +98,7 @@
 //! | `OnceCell::get_or_init` | if it has to wait |
 //! | `Queue::push`, `pop`, `join`, its iterators | if it has to wait, and one of every 128 times |
 //! | `BroadcastReceiver::recv`, its iterators, `WatchReceiver::changed`, `wait_for` | if it has to wait, and one of every 128 times |
+//! | `Child::wait`, `wait_with_output`, `Command::status`, `output`, reading and writing the pipes of a child | if it has to wait, and one of every 128 times |
 //! | `Signals::recv`, its iterator, `ctrl_c` | if it has to wait, and one of every 128 times |
 //! | `accept`, `connect`, `read`, `write`, `peek`, `readable`, `writable` and what is made of them | if it has to wait, and one of every 128 times |
 //! | in `io`: `read`, `write`, `readable`, `writable`, `read_with`, `write_with`, `read_line`, and what is made of them: `copy`, `Stdin::lines` | if it has to wait, and one of every 128 times |
@@ -194,6 +196,8 @@ pub mod io;
 #[cfg(all(feature = "net", any(reactor = "epoll", reactor = "kqueue")))]
 pub mod net;
 mod panic;
+#[cfg(all(feature = "process", any(reactor = "epoll", reactor = "kqueue")))]
+pub mod process;
 #[cfg(all(feature = "runtime", any(reactor = "epoll", reactor = "kqueue")))]
 mod reactor;
 #[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]

@@ -20,6 +20,9 @@ mod datagrams;
 mod descriptors;
 #[path = "cancel_table/locks.rs"]
 mod locks;
+#[cfg(target_os = "linux")]
+#[path = "cancel_table/processes.rs"]
+mod processes;
 #[path = "cancel_table/queues.rs"]
 mod queues;
 #[path = "cancel_table/remotes.rs"]
@@ -49,6 +52,8 @@ use locks::{
     ACQUIRE, ACQUIRE_OWNED, BARRIER, CHECKED_ACQUIRE, CHECKED_LOCK, CHECKED_READ, CHECKED_WRITE,
     CONDVAR, LOCK, ONCE_CELL, READ_LOCK, WRITE_LOCK,
 };
+#[cfg(target_os = "linux")]
+use processes::{CHILD, CHILD_READ, CHILD_WRITE};
 use queues::{ALL_DONE, POP, PUSH, PUSH_RENDEZVOUS};
 use remotes::{REMOTE_ARM, REMOTE_ITER, REMOTE_RECV, REMOTE_RENDEZVOUS, REMOTE_SEND};
 use rows::{
@@ -182,6 +187,9 @@ table! {
     sends_a_unix_datagram: UNIX_SEND,
     receives_a_signal: SIGNAL,
     selects_a_signal: SIGNAL_ARM,
+    waits_for_a_child: CHILD,
+    reads_from_a_child: CHILD_READ,
+    writes_to_a_child: CHILD_WRITE,
 }
 
 // They try again and again, and where there is room they do not wait at all.

@@ -22,6 +22,8 @@ mod kqueue;
 pub(crate) mod nowait;
 #[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]
 pub(crate) mod pipe;
+#[cfg(all(feature = "process", any(reactor = "epoll", reactor = "kqueue")))]
+pub(crate) mod process;
 #[cfg(all(feature = "runtime", race_detector))]
 mod pthread;
 #[cfg(all(feature = "runtime", any(reactor = "epoll", reactor = "kqueue")))]

@@ -1,0 +1,78 @@
+//! Reading two pipes at once, in one task: neither may fill up while the other is read.
+
+use std::io::{self, Read};
+
+use super::{ChildStderr, ChildStdout};
+use crate::io::arms::Readable;
+use crate::scheduler::TaskRef;
+use crate::scheduler::park;
+use crate::scheduler::select::{self, Selectable};
+
+/// Bytes taken from a pipe at once: what it holds on most systems.
+const PIECE: usize = 64 * 1024;
+
+/// Reads both pipes to their ends. No pipe is one that has ended.
+pub(super) fn read_to_end(
+    task: TaskRef,
+    out: Option<ChildStdout>,
+    err: Option<ChildStderr>,
+) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let (mut from_out, mut from_err) = (Vec::new(), Vec::new());
+    match (out, err) {
+        (Some(out), Some(err)) => together(task, out, &mut from_out, err, &mut from_err)?,
+        (Some(mut out), None) => drop(out.read_to_end(&mut from_out)?),
+        (None, Some(mut err)) => drop(err.read_to_end(&mut from_err)?),
+        (None, None) => {}
+    }
+    Ok((from_out, from_err))
+}
+
+/// What one look at a pipe found.
+enum Found {
+    Data,
+    Nothing,
+    End,
+}
+
+fn together(
+    task: TaskRef,
+    mut out: ChildStdout,
+    from_out: &mut Vec<u8>,
+    mut err: ChildStderr,
+    from_err: &mut Vec<u8>,
+) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        park::spend(task);
+        let first = found(out.try_receive(&mut piece), &piece, from_out)?;
+        let second = found(err.try_receive(&mut piece), &piece, from_err)?;
+        match (first, second) {
+            (Found::End, _) => return err.read_to_end(from_err).map(drop),
+            (_, Found::End) => return out.read_to_end(from_out).map(drop),
+            (Found::Nothing, Found::Nothing) => wait(task, &out, &err)?,
+            _ => {}
+        }
+    }
+}
+
+fn found(read: io::Result<usize>, piece: &[u8], all: &mut Vec<u8>) -> io::Result<Found> {
+    match read {
+        Ok(0) => Ok(Found::End),
+        Ok(count) => {
+            all.extend_from_slice(&piece[..count]);
+            Ok(Found::Data)
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Found::Nothing),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until one of them is worth a try.
+fn wait(task: TaskRef, out: &ChildStdout, err: &ChildStderr) -> io::Result<()> {
+    let mut first = Readable(out).into_arm();
+    let mut second = Readable(err).into_arm();
+    match select::wait(task, 0, &[&first, &second]) {
+        0 => Readable::<ChildStdout>::finish(&mut first),
+        _ => Readable::<ChildStderr>::finish(&mut second),
+    }
+}
