@@ -86,12 +86,12 @@ fn main() -> io::Result<()> {
         limits: Limits::default(),
         at_once: CONNECTIONS,
     };
-    let serve_on = |listener: std::net::TcpListener| {
+    let serve_on = |listener: TcpListener| {
         run(|| {
             let signals = Signals::new([SignalKind::interrupt(), SignalKind::terminate()])?;
             // Every runtime hears every signal.
             let stop = || drop(signals.recv());
-            server.serve(listener.into(), arguments.connections, stop)
+            server.serve(listener, arguments.connections, stop)
         })
     };
     thread::scope(|threads| {

@@ -9,14 +9,14 @@
 //!
 //! What to notice:
 //!
-//! - [`relay`] is two loops that read and write, one in each direction, in a scope. Each
-//!   holds one buffer, and reads only when it has written: who sends faster than the
-//!   other takes is held back by its own connection. So memory is bounded: for each
-//!   connection two times [`PORTION`] and two stacks.
+//! - [`copy_bidirectional`] is all of it: two loops that read and write, one for each
+//!   direction, in a scope. Each holds one buffer of 16 KiB, and reads only when it has
+//!   written: who sends faster than the other takes is held back by its own connection.
+//!   So memory is bounded: for each connection two buffers and two stacks.
 //! - The end of one direction is passed on, and the other goes on: half a close is how
 //!   many protocols say "that was my question".
-//! - An error in one direction cancels the other. That is [`try_scope`]: no flag, no
-//!   channel, no thread that would be left behind in a read.
+//! - An error in one direction cancels the other. No flag, no channel, no thread that
+//!   would be left behind in a read.
 //! - A connection that breaks is broken on the other side, too. Were it closed there
 //!   instead, half a file would look like all of it.
 //! - At the limit nobody is turned away: who comes then waits in the system's queue.
@@ -31,15 +31,13 @@
 )]
 
 use std::env;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use greenroom::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use greenroom::{run, supervise, try_scope};
+use greenroom::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use greenroom::{copy_bidirectional, run, supervise};
 use socket2::SockRef;
 
-/// How many bytes are on their way in each direction, at most.
-pub(crate) const PORTION: usize = 64 * 1024;
 /// How many connections there are at once, where nothing else is said.
 const CONNECTIONS: usize = 1000;
 /// How long the target may take to answer a connection.
@@ -95,31 +93,12 @@ fn forward(client: &TcpStream, target: SocketAddr) -> io::Result<()> {
         // Somebody whose machine has gone is noticed, some time or other.
         SockRef::from(stream).set_keepalive(true)?;
     }
-    let relayed = relay(client, &server);
+    let relayed = copy_bidirectional(client, &server);
     if relayed.is_err() {
         break_off(client)?;
         break_off(&server)?;
     }
-    relayed
-}
-
-/// Passes on what either side says, until both have ended, or one has broken off.
-pub(crate) fn relay(client: &TcpStream, server: &TcpStream) -> io::Result<()> {
-    try_scope(|s| {
-        s.spawn(|| copy(client, server));
-        copy(server, client)
-    })
-}
-
-/// One direction.
-fn copy(mut from: &TcpStream, mut to: &TcpStream) -> io::Result<()> {
-    let mut buffer = vec![0; PORTION];
-    loop {
-        match from.read(&mut buffer)? {
-            0 => return to.shutdown(Shutdown::Write),
-            read => to.write_all(&buffer[..read])?,
-        }
-    }
+    relayed.map(drop)
 }
 
 /// Has the connection reset when it is closed: what was under way is lost, and both sides know.

@@ -3,10 +3,9 @@
 //! Must never: be needed by the server itself.
 
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::PathBuf;
 
-use socket2::{Domain, Socket, Type};
+use greenroom::net::{SocketAddr, TcpListener, TcpSocket, ToSocketAddrs};
 
 /// `[ADDRESS [CONNECTIONS]] [--root DIR] [--cores N]`
 #[derive(Debug)]
@@ -48,12 +47,14 @@ impl Arguments {
 
 /// A listener at that address, which others may have as well if they share it.
 pub(crate) fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
     socket.set_reuse_address(true)?;
     if shared {
         socket.set_reuse_port(true)?;
     }
-    socket.bind(&address.into())?;
-    socket.listen(1024)?;
-    Ok(socket.into())
+    socket.bind(address)?;
+    socket.listen(1024)
 }

@@ -204,9 +204,9 @@ fn who_does_not_read_is_not_read_for() {
         }
     }
     let grown = way.proxy.most_memory().unwrap() - before;
-    // What was sent is in the system's buffers; here are two portions for each.
+    // What was sent is in the system's buffers; here are two buffers for each.
     assert!(sent > 20_000_000, "{sent} bytes sent");
-    assert!(grown < 20 * 2 * 64 + 2048, "{grown} KiB");
+    assert!(grown < 20 * 2 * (16 + 16) + 2048, "{grown} KiB");
 }
 
 #[test]
