@@ -99,8 +99,9 @@
 //! | `Queue::push`, `pop`, `join`, its iterators | if it has to wait, and one of every 128 times |
 //! | `BroadcastReceiver::recv`, its iterators, `WatchReceiver::changed`, `wait_for` | if it has to wait, and one of every 128 times |
 //! | `Child::wait`, `wait_with_output`, `Command::status`, `output`, reading and writing the pipes of a child | if it has to wait, and one of every 128 times |
+//! | sockets: `accept`, `connect`, `read`, `write`, `peek`, `send`, `recv`, `readable`, `writable` and their kin, and what is made of them; `send_file` for each 256 KiB | if it has to wait, and one of every 128 times |
+//! | `ToSocketAddrs::to_socket_addrs` and what takes its addresses: `connect`, `bind`, `send_to` | if there is a name to be looked up |
 //! | `Signals::recv`, its iterator, `ctrl_c` | if it has to wait, and one of every 128 times |
-//! | `accept`, `connect`, `read`, `write`, `peek`, `readable`, `writable` and what is made of them | if it has to wait, and one of every 128 times |
 //! | in `io`: `read`, `write`, `readable`, `writable`, `read_with`, `write_with`, `read_line`, and what is made of them: `copy`, `Stdin::lines` | if it has to wait, and one of every 128 times |
 //! | `copy_bidirectional` | always |
 //! | `Iterator::next` of a generator, `Coroutine::resume` | if the body does one of the above |

@@ -28,10 +28,22 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! | of std | here | and beside it |
+//! |---|---|---|
+//! | `TcpStream`, `TcpListener` | the same | [`TcpSocket`] for options set beforehand; [`split`](TcpStream::split), [`send_file`](TcpStream::send_file) |
+//! | `UdpSocket` | the same | [`Datagrams`]: many by one call |
+//! | `UnixStream`, `UnixListener`, `UnixDatagram` | the same | addresses are [`std::os::unix::net::SocketAddr`] |
+//! | `ToSocketAddrs` | a trait of the same name | names are looked up while the other tasks run |
+//!
+//! All give out their descriptor, so what is not here can be asked of them by other crates:
+//! `socket2::SockRef::from(&socket)` has every option of a socket there is.
+//!
 //! # What all sockets here have in common
 //!
 //! - A call first tries. Only where it would block does it wait, and only then is the descriptor
 //!   watched, by the runtime of the thread that waits.
+//! - Two calls wait for what the system does not tell, and try again after pauses: connecting to a Unix listener
+//!   whose queue is full, and sending to a Unix datagram socket without being connected to it.
 //! - They are `Send` and `Sync`. Any thread may use one at any time, within a runtime or without, and
 //!   drop it. Tasks of one thread that wait for the same direction are served in order.
 //! - A call never says `WouldBlock` or `Interrupted`, unless it was asked for with `set_nonblocking`.

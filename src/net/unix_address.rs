@@ -2,12 +2,14 @@
 //!
 //! Must never: lose an address of one of the three kinds: without a name, a path, an abstract name.
 
+#[cfg(sockets = "linux")]
 use std::ffi::OsStr;
 use std::io;
 #[cfg(target_os = "android")]
 use std::os::android::net::SocketAddrExt;
 #[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt;
+#[cfg(sockets = "linux")]
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;

@@ -53,13 +53,13 @@ pub(crate) fn rows() -> Vec<Row> {
             "`std::net::UdpSocket::recv`",
             HeldBack,
             udp,
-            Instead::Unblock,
+            Instead::Own("`net::UdpSocket`", udp_own),
         ),
         row(
             "`std::net::ToSocketAddrs` with a host name",
             Outside,
             lookup,
-            Instead::Unblock,
+            Instead::Own("`net::ToSocketAddrs`", lookup_own),
         ),
         row(
             "`rustls` over `std::net::TcpStream`",
@@ -220,6 +220,23 @@ fn udp(gate: &Arc<Gate>) -> Tried {
         Ok(())
     });
     gate.during(|| socket.recv(&mut [0; 10]))?;
+    Ok(())
+}
+
+fn udp_own(gate: &Arc<Gate>) -> Tried {
+    let socket = greenroom::net::UdpSocket::bind("127.0.0.1:0")?;
+    let address = socket.local_addr()?;
+    gate.then(move || {
+        UdpSocket::bind("127.0.0.1:0")?.send_to(b"text", address)?;
+        Ok(())
+    });
+    gate.during(|| socket.recv(&mut [0; 10]))?;
+    Ok(())
+}
+
+fn lookup_own(gate: &Arc<Gate>) -> Tried {
+    let look_up = || greenroom::net::ToSocketAddrs::to_socket_addrs("localhost:80");
+    drop(gate.during(look_up)?);
     Ok(())
 }
 
