@@ -229,6 +229,13 @@ fn of_many_those_before_an_error_are_sent() {
         far.send_many(&[(&short, nowhere)]).unwrap_err();
         let mut datagrams = Datagrams::new(8, 16);
         assert_eq!(near.recv_many(&mut datagrams).unwrap(), 2);
+        // However many one call of the system takes.
+        for good in [15, 16, 17, 33] {
+            let mut some = vec![(&short, to); good];
+            assert_eq!(far.send_many(&some).unwrap(), good);
+            some.extend([(&long, to), (&short, to)]);
+            assert_eq!(far.send_many(&some).unwrap(), good);
+        }
     });
 }
 
