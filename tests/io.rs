@@ -9,6 +9,8 @@
 
 #[path = "support/mod.rs"]
 mod again;
+#[path = "io/child.rs"]
+mod child;
 #[path = "io/support.rs"]
 mod support;
 
@@ -22,5 +24,7 @@ mod foreign;
 mod nonblocking;
 #[path = "io/pipes.rs"]
 mod pipes;
-#[path = "io/std_streams.rs"]
-mod std_streams;
+#[path = "io/std_input.rs"]
+mod std_input;
+#[path = "io/std_output.rs"]
+mod std_output;

@@ -1,270 +1,21 @@
-//! Standard input and output, in processes whose streams are pipes, files, terminals, or nothing.
+//! Standard output, and both in processes whose streams are files, terminals, or nothing.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::{Child, Command, Stdio};
-use std::rc::Rc;
-use std::thread;
-use std::time::Duration;
+use std::process::{Command, Stdio};
 
 use greenroom::io::{pipe, stderr, stdin, stdout};
 use greenroom::{run, sleep, spawn, timeout, yield_now};
 
 use crate::again;
+use crate::child::{SHORT, Witness, child, leave, tell, told};
 use crate::support::{bounded, is_nonblocking, raw_pipe};
-
-const SHORT: Duration = Duration::from_millis(5);
-
-/// This test again, to do its case `case` in a process of its own. What it writes for us begins with `> `.
-fn child(test: &str, case: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env("GREENROOM_TEST_CASE", case)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    command
-}
-
-/// Writes down something for the test that started this process.
-fn tell(what: impl std::fmt::Display) {
-    // In one piece: others tell something, too.
-    stderr()
-        .write_all(format!("> {what}\n").as_bytes())
-        .unwrap();
-}
-
-/// Ends this process, which has no output any more for the harness to write to.
-#[expect(clippy::exit, reason = "it is a process of our own")]
-fn leave() -> ! {
-    std::process::exit(0)
-}
-
-/// What a process told, and that it ended well.
-#[track_caller]
-fn told(child: Child) -> Vec<String> {
-    let ended = child.wait_with_output().unwrap();
-    let all = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(ended.status.success(), "{all}");
-    let ours = all.lines().filter_map(|line| line.strip_prefix("> "));
-    ours.map(str::to_owned).collect()
-}
-
-/// Tells how often it ran.
-struct Witness(Rc<Cell<u32>>);
-
-impl Witness {
-    fn new() -> Self {
-        let turns = Rc::new(Cell::new(0));
-        let seen = Rc::clone(&turns);
-        spawn(move || {
-            loop {
-                seen.set(seen.get() + 1);
-                sleep(Duration::from_micros(200));
-            }
-        });
-        Self(turns)
-    }
-}
-
-mod lines {
-    use super::*;
-
-    const NAME: &str = "std_streams::lines::come_whole_while_others_run";
-
-    fn there() {
-        run(|| {
-            let witness = Witness::new();
-            tell("ready");
-            for line in stdin().lines() {
-                let ran = witness.0.replace(0) > 2;
-                tell(format!("{:?} {ran}", line.unwrap()));
-            }
-            assert!(stdin().lines().next().is_none());
-        });
-    }
-
-    #[test]
-    fn come_whole_while_others_run() {
-        if again::case().is_some() {
-            return there();
-        }
-        bounded(|| {
-            let mut child = child(NAME, "lines").stderr(Stdio::piped()).spawn().unwrap();
-            let mut input = child.stdin.take().unwrap();
-            let mut answers = BufReader::new(child.stderr.take().unwrap());
-            let mut next = || {
-                let mut line = String::new();
-                while !line.starts_with("> ") {
-                    line.clear();
-                    assert!(answers.read_line(&mut line).unwrap() > 0);
-                }
-                line[2..].trim_end().to_owned()
-            };
-            assert_eq!(next(), "ready");
-            let long = "x".repeat(100_000);
-            for (piece, then) in [("ha", ""), ("lf\r\nsecond\n\nth", "half"), ("ird\n", "")] {
-                sleep(SHORT);
-                input.write_all(piece.as_bytes()).unwrap();
-                if then == "half" {
-                    assert_eq!(next(), "\"half\" true");
-                    assert!(next().starts_with("\"second\""));
-                    assert!(next().starts_with("\"\""));
-                }
-            }
-            assert!(next().starts_with("\"third\""));
-            input.write_all(long.as_bytes()).unwrap();
-            input.write_all(b"\nno end").unwrap();
-            drop(input);
-            assert!(next().starts_with(&format!("{long:?}")));
-            assert!(next().starts_with("\"no end\""));
-            assert!(told(child).is_empty());
-        });
-    }
-}
-
-mod cancelling {
-    use super::*;
-
-    const NAME: &str = "std_streams::cancelling::loses_nothing";
-
-    fn there() {
-        let flags = || {
-            [0, 1, 2].map(|_| {
-                (
-                    is_nonblocking(&std::io::stdin()),
-                    is_nonblocking(&std::io::stdout()),
-                )
-            })
-        };
-        let before = flags();
-        run(|| {
-            let mut input = stdin();
-            assert!(timeout(SHORT, || input.read(&mut [0; 10])).is_err());
-            tell("a");
-            // "par", and then nothing for a while.
-            while timeout(SHORT, || stdin().read_line(&mut String::new())).is_ok() {}
-            let mut two = [0; 2];
-            tell("b");
-            input.read_exact(&mut two).unwrap();
-            assert_eq!(&two, b"pa");
-            assert!(timeout(SHORT, || stdin().read_line(&mut String::new())).is_err());
-            // Three wait for a line each.
-            let tasks: Vec<_> = (0..3)
-                .map(|_| {
-                    spawn(|| {
-                        let mut line = String::new();
-                        stdin().read_line(&mut line).map(|_| line)
-                    })
-                })
-                .collect();
-            (0..3).for_each(|_| yield_now());
-            tasks[1].cancel();
-            tell("c");
-            let mut lines = tasks.into_iter().map(|task| task.join());
-            assert_eq!(lines.next().unwrap().unwrap().unwrap(), "rt one\n");
-            assert!(lines.next().unwrap().unwrap_err().is_cancelled());
-            assert_eq!(lines.next().unwrap().unwrap().unwrap(), "two\n");
-            let mut rest = String::new();
-            input.read_to_string(&mut rest).unwrap();
-            assert_eq!(rest, "three\n");
-        });
-        assert_eq!(flags(), before);
-        assert!(!flags()[0].0);
-    }
-
-    #[test]
-    fn loses_nothing() {
-        if again::case().is_some() {
-            return there();
-        }
-        bounded(|| {
-            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
-            let mut input = child.stdin.take().unwrap();
-            let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
-            let mut until = |what: &str| {
-                let what = format!("> {what}");
-                let mut seen = Vec::new();
-                loop {
-                    let line = answers
-                        .next()
-                        .unwrap_or_else(|| panic!("{seen:?}"))
-                        .unwrap();
-                    if line == what {
-                        return;
-                    }
-                    seen.push(line);
-                }
-            };
-            until("a");
-            input.write_all(b"par").unwrap();
-            until("b");
-            until("c");
-            input.write_all(b"t one\ntwo\nthree\n").unwrap();
-            drop(input);
-            told(child);
-        });
-    }
-}
-
-mod threads {
-    use super::*;
-
-    const NAME: &str = "std_streams::threads::share_one_buffer";
-    const LINES: usize = 3_000;
-
-    fn there() {
-        let reader = |green: bool| {
-            move || {
-                let read = || stdin().lines().map(Result::unwrap).collect::<Vec<_>>();
-                if green { run(read) } else { read() }
-            }
-        };
-        let threads = [true, true, false, false].map(|green| thread::spawn(reader(green)));
-        let mut all = Vec::new();
-        for thread in threads {
-            let lines = thread.join().unwrap();
-            let numbers: Vec<usize> = lines.iter().map(|line| line.parse().unwrap()).collect();
-            assert!(numbers.is_sorted(), "in the order in which they came");
-            all.extend(numbers);
-        }
-        all.sort_unstable();
-        assert!(all.into_iter().eq(0..LINES));
-    }
-
-    #[test]
-    fn share_one_buffer() {
-        if again::case().is_some() {
-            return there();
-        }
-        bounded(|| {
-            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
-            let mut input = child.stdin.take().unwrap();
-            let mut held = String::new();
-            for n in 0..LINES {
-                held.push_str(&format!("{n}\n"));
-                // Pieces of all sizes, with pauses now and then.
-                if n % 7 == 0 || n % 64 > 40 {
-                    input.write_all(held.as_bytes()).unwrap();
-                    held.clear();
-                }
-                if n % 300 == 0 {
-                    sleep(Duration::from_millis(2));
-                }
-            }
-            input.write_all(held.as_bytes()).unwrap();
-            drop(input);
-            told(child);
-        });
-    }
-}
 
 mod full {
     use super::*;
 
-    const NAME: &str = "std_streams::full::a_slow_reader_stops_the_writer_alone";
+    const NAME: &str = "std_output::full::a_slow_reader_stops_the_writer_alone";
     const LENGTH: usize = 1 << 20;
 
     fn there() {
@@ -338,7 +89,7 @@ mod full {
 mod others {
     use super::*;
 
-    const NAME: &str = "std_streams::others::files_and_nothing";
+    const NAME: &str = "std_output::others::files_and_nothing";
 
     fn there(case: &str) {
         let work = move || {
@@ -430,7 +181,7 @@ mod terminals {
 
     use super::*;
 
-    const NAME: &str = "std_streams::terminals::are_waited_for";
+    const NAME: &str = "std_output::terminals::are_waited_for";
 
     fn there() {
         run(|| {
@@ -503,7 +254,7 @@ mod terminals {
 mod redirected {
     use super::*;
 
-    const NAME: &str = "std_streams::redirected::nothing_is_kept_open";
+    const NAME: &str = "std_output::redirected::nothing_is_kept_open";
 
     const LENGTH: usize = 1 << 20;
 
@@ -563,51 +314,6 @@ mod redirected {
             input.write_all(b"cancel\n").unwrap();
             drop(input);
             assert!(child.wait().unwrap().success());
-        });
-    }
-}
-
-/// A thread and a task that wait at once: what the one has taken from the kernel is not lost to the other.
-mod two {
-    use super::*;
-
-    const NAME: &str = "std_streams::two::of_two_who_wait_each_gets_a_line";
-    const ROUNDS: usize = 300;
-
-    fn there() {
-        let reader = || {
-            for _ in 0..ROUNDS {
-                let mut line = String::new();
-                stdin().read_line(&mut line).unwrap();
-                tell(line.trim_end());
-            }
-        };
-        let thread = thread::spawn(reader);
-        run(reader);
-        thread.join().unwrap();
-    }
-
-    #[test]
-    fn of_two_who_wait_each_gets_a_line() {
-        if again::case().is_some() {
-            return there();
-        }
-        bounded(|| {
-            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
-            let mut input = child.stdin.take().unwrap();
-            let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
-            for _ in 0..ROUNDS {
-                input.write_all(b"one\ntwo\n").unwrap();
-                let mut got = Vec::new();
-                while got.len() < 2 {
-                    let line = answers.next().unwrap().unwrap();
-                    got.extend(line.strip_prefix("> ").map(str::to_owned));
-                }
-                got.sort_unstable();
-                assert_eq!(got, ["one", "two"]);
-            }
-            drop(input);
-            told(child);
         });
     }
 }
