@@ -45,7 +45,7 @@ use datagrams::{PEEK_FROM, RECEIVE, RECEIVE_FROM, RECEIVE_MANY, UNIX_RECEIVE};
 use datagrams::{UNIX_SEND, UNIX_SEND_TO};
 use descriptors::{
     ASYNC_ARM, ASYNC_READ, ASYNC_READ_WITH, ASYNC_READABLE, ASYNC_WRITABLE, ASYNC_WRITE, COPY,
-    PIPE_READ, PIPE_WRITE, SOCKET_READABLE, VIEW_READABLE,
+    COPY_BIDIRECTIONAL, PIPE_READ, PIPE_WRITE, SOCKET_READABLE, VIEW_READABLE,
 };
 use greenroom::{Instant, current, park, scope, shield, sleep, spawn, timeout, yield_now};
 use locks::{
@@ -166,6 +166,7 @@ table! {
     reads_from_a_pipe: PIPE_READ,
     writes_into_a_pipe: PIPE_WRITE,
     copies: COPY,
+    copies_both_ways: COPY_BIDIRECTIONAL,
     reads_from_a_descriptor: ASYNC_READ,
     reads_with_a_call: ASYNC_READ_WITH,
     writes_to_a_descriptor: ASYNC_WRITE,

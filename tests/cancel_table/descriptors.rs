@@ -1,16 +1,17 @@
 //! The rows of calls that wait for a pipe, or for whatever has a descriptor.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use greenroom::io::{Async, PipeReader, PipeWriter, copy, pipe};
-use greenroom::net::TcpStream;
-use greenroom::select;
+use greenroom::net::{Shutdown, TcpStream};
+use greenroom::{copy_bidirectional, select, yield_now};
 
 use crate::rows::{Call, Rig, io_said};
-use crate::sockets::reading;
+use crate::sockets::{pair, reading};
 
 /// A pipe of ours with nothing in it, its other end in std's hands.
 fn from_a_pipe<T: 'static>(
@@ -167,4 +168,39 @@ pub(crate) const COPY: Call = Call::io(
         from_a_pipe(|reader| reader, call, |reader| byte(reader))
     },
     "5",
+);
+
+pub(crate) const COPY_BIDIRECTIONAL: Call = Call::io(
+    |_| {
+        let ((near, near_far), (other, other_far)) = (pair(), pair());
+        let streams = Rc::new((TcpStream::from(near), TcpStream::from(other)));
+        let (ours, far) = (Rc::clone(&streams), Rc::new((near_far, other_far)));
+        let theirs = Rc::clone(&far);
+        let ended = Rc::new(Cell::new(false));
+        let ends = Rc::clone(&ended);
+        let complete = move || {
+            theirs.0.shutdown(Shutdown::Write).unwrap();
+            theirs.1.shutdown(Shutdown::Write).unwrap();
+            // It is made of several calls, and completed when all of them are.
+            let mut patience = 100_000;
+            while !ended.get() && patience > 0 {
+                patience -= 1;
+                yield_now();
+            }
+        };
+        let intact = move || {
+            // Nobody took it, and nobody ended anything.
+            (&far.0).write_all(&[6]).unwrap();
+            assert_eq!(byte(&streams.0).unwrap(), 6);
+            (&streams.1).write_all(&[7]).unwrap();
+            assert_eq!(byte(&far.1).unwrap(), 7);
+        };
+        let call = move || {
+            let counts = copy_bidirectional(&ours.0, &ours.1);
+            ends.set(true);
+            io_said(counts.map(|counts| format!("{counts:?}")))
+        };
+        Rig::new(call, complete, intact)
+    },
+    "(0, 0)",
 );
