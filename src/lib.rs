@@ -45,10 +45,11 @@
 //! | to spawn a task from another thread | `Handle`, `RemoteJoinHandle` |
 //! | to call something that blocks, or computes for long | `unblock`, `ThreadPool` |
 //! | to see what all tasks wait for | `tasks`, `Runtime::left_over`, `Config::shutdown_grace` |
-//! | a server | `net` |
-//! | Ctrl-C, and other signals | `signal` |
+//! | a server, a client, datagrams | `net` |
 //! | pipes, standard input, anything else with a descriptor | `io`, `copy_bidirectional` |
+//! | files and folders | `fs` |
 //! | to run other programs | `process` |
+//! | Ctrl-C, and other signals | `signal` |
 //! | to test all that | `testing` |
 //!
 //! The folder `examples` holds programs; its index is a path for those who come
@@ -98,12 +99,14 @@
 //! | `OnceCell::get_or_init` | if it has to wait |
 //! | `Queue::push`, `pop`, `join`, its iterators | if it has to wait, and one of every 128 times |
 //! | `BroadcastReceiver::recv`, its iterators, `WatchReceiver::changed`, `wait_for` | if it has to wait, and one of every 128 times |
-//! | `Child::wait`, `wait_with_output`, `Command::status`, `output`, reading and writing the pipes of a child | if it has to wait, and one of every 128 times |
 //! | sockets: `accept`, `connect`, `read`, `write`, `peek`, `send`, `recv`, `readable`, `writable` and their kin, and what is made of them; `send_file` for each 256 KiB | if it has to wait, and one of every 128 times |
 //! | `ToSocketAddrs::to_socket_addrs` and what takes its addresses: `connect`, `bind`, `send_to` | if there is a name to be looked up |
-//! | `Signals::recv`, its iterator, `ctrl_c` | if it has to wait, and one of every 128 times |
 //! | in `io`: `read`, `write`, `readable`, `writable`, `read_with`, `write_with`, `read_line`, and what is made of them: `copy`, `Stdin::lines` | if it has to wait, and one of every 128 times |
 //! | `copy_bidirectional` | always |
+//! | the functions of `fs`, reading, writing and most other calls of a `File` | always, but where bytes of a cancelled read are left |
+//! | the iterator of `fs::read_dir` | at its first entry and every 32nd after, and one of every 128 times |
+//! | `Child::wait`, `wait_with_output`, `Command::status`, `output`, reading and writing the pipes of a child | if it has to wait, and one of every 128 times |
+//! | `Signals::recv`, its iterator, `ctrl_c` | if it has to wait, and one of every 128 times |
 //! | `Iterator::next` of a generator, `Coroutine::resume` | if the body does one of the above |
 //!
 //! `no_switch` makes sure: inside it a call of the table panics instead.
@@ -189,6 +192,8 @@ mod awaitable;
 mod coroutine;
 #[cfg(feature = "runtime")]
 mod error;
+#[cfg(all(feature = "fs", any(reactor = "epoll", reactor = "kqueue")))]
+pub mod fs;
 mod generator;
 #[cfg(feature = "runtime")]
 mod id;
