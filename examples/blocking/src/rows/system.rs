@@ -42,13 +42,13 @@ pub(crate) fn rows() -> Vec<Row> {
             "`std::io::stdin`",
             HeldBack,
             stdin,
-            Instead::UnblockAnd("a thread of its own, which sends into `sync::remote`; `unblock`"),
+            Instead::Own("`io::stdin`", stdin_own),
         ),
         row(
             "`println!`, `eprintln!` to a pipe that is full",
             HeldBack,
             print,
-            Instead::Unblock,
+            Instead::Own("`writeln!` to `io::stdout()`, `io::stderr()`", print_own),
         ),
     ]
 }
@@ -142,31 +142,51 @@ fn wait(gate: &Arc<Gate>) -> Tried {
     Ok(())
 }
 
-fn stdin(gate: &Arc<Gate>) -> Tried {
+/// A pipe in the place of standard input, with a line in it when the gate opens.
+fn with_input(gate: &Arc<Gate>, read: impl FnOnce(&mut String) -> io::Result<usize>) -> Tried {
     let (reader, mut writer) = io::pipe()?;
     let before = rustix::io::dup(io::stdin())?;
     rustix::stdio::dup2_stdin(reader)?;
     gate.then(move || Ok(writer.write_all(b"text\n")?));
-    let mut line = String::new();
-    let read = gate.during(|| io::stdin().read_line(&mut line));
+    let read = gate.during(|| read(&mut String::new()));
     rustix::stdio::dup2_stdin(before)?;
     read?;
     Ok(())
 }
 
-fn print(gate: &Arc<Gate>) -> Tried {
+fn stdin(gate: &Arc<Gate>) -> Tried {
+    with_input(gate, |line| io::stdin().read_line(line))
+}
+
+fn stdin_own(gate: &Arc<Gate>) -> Tried {
+    with_input(gate, |line| greenroom::io::stdin().read_line(line))
+}
+
+/// A pipe in the place of standard output, which is read from when the gate opens.
+fn with_output(gate: &Arc<Gate>, print: impl FnOnce(&str) -> io::Result<()>) -> Tried {
     let (mut reader, writer) = io::pipe()?;
     let before = rustix::io::dup(io::stdout())?;
     rustix::stdio::dup2_stdout(writer)?;
-    // Until both ends that write are closed: this one, and standard output.
+    // Until both ends that write are closed: the one above, and standard output.
     gate.then(move || {
         io::copy(&mut reader, &mut io::sink())?;
         Ok(())
     });
     let long = "x".repeat(1 << 20);
-    gate.during(|| println!("{long}"));
+    let printed = gate.during(|| print(&long));
     rustix::stdio::dup2_stdout(before)?;
-    Ok(())
+    Ok(printed?)
+}
+
+fn print(gate: &Arc<Gate>) -> Tried {
+    with_output(gate, |text| {
+        println!("{text}");
+        Ok(())
+    })
+}
+
+fn print_own(gate: &Arc<Gate>) -> Tried {
+    with_output(gate, |text| writeln!(greenroom::io::stdout(), "{text}"))
 }
 
 /// A pipe that is read from when the gate opens, and more text than fits into it.
