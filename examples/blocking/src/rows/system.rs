@@ -30,13 +30,13 @@ pub(crate) fn rows() -> Vec<Row> {
             "`std::process::Command`: `output`, `status`",
             HeldBack,
             output,
-            Instead::Unblock,
+            Instead::Own("`process::Command`", output_own),
         ),
         row(
             "`std::process::Child`: `wait`, `wait_with_output`",
             HeldBack,
             wait,
-            Instead::Unblock,
+            Instead::Own("`process::Child`", wait_own),
         ),
         row(
             "`std::io::stdin`",
@@ -128,6 +128,28 @@ fn output(gate: &Arc<Gate>) -> Tried {
     let other_end = path.clone();
     gate.then(move || hang_up(&other_end));
     gate.during(|| Command::new("cat").arg(path).output())?;
+    Ok(())
+}
+
+fn output_own(gate: &Arc<Gate>) -> Tried {
+    let folder = Folder::new()?;
+    let path = make_fifo(&folder)?;
+    let other_end = path.clone();
+    gate.then(move || hang_up(&other_end));
+    gate.during(|| greenroom::process::Command::new("cat").arg(path).output())?;
+    Ok(())
+}
+
+fn wait_own(gate: &Arc<Gate>) -> Tried {
+    let mut child = greenroom::process::Command::new("cat")
+        .stdin(Stdio::piped())
+        .spawn()?;
+    let input = child.stdin.take();
+    gate.then(move || {
+        drop(input);
+        Ok(())
+    });
+    gate.during(|| child.wait())?;
     Ok(())
 }
 
