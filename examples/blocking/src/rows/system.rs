@@ -17,13 +17,13 @@ pub(crate) fn rows() -> Vec<Row> {
             "`std::fs`, a file on a disk",
             Outside,
             disk,
-            Instead::Unblock,
+            Instead::Own("`fs`", disk_own),
         ),
         row(
             "`std::fs`, a FIFO or a terminal",
             HeldBack,
             fifo,
-            Instead::UnblockAnd("`unblock`, or a thread of its own"),
+            Instead::Own("`fs`, or a thread of its own", fifo_own),
         ),
         row("`walkdir`", Outside, walk, Instead::Unblock),
         row(
@@ -86,6 +86,14 @@ fn disk(gate: &Arc<Gate>) -> Tried {
     Ok(())
 }
 
+fn disk_own(gate: &Arc<Gate>) -> Tried {
+    let folder = Folder::new()?;
+    let path = folder.path().join("file");
+    fs::write(&path, vec![7; 4 << 20])?;
+    gate.during(|| greenroom::fs::read(path))?;
+    Ok(())
+}
+
 fn walk(gate: &Arc<Gate>) -> Tried {
     let folder = Folder::new()?;
     (0..20).try_for_each(|n| fs::write(folder.path().join(n.to_string()), "text"))?;
@@ -119,6 +127,15 @@ fn fifo(gate: &Arc<Gate>) -> Tried {
     let other_end = path.clone();
     gate.then(move || hang_up(&other_end));
     gate.during(|| fs::read(path))?;
+    Ok(())
+}
+
+fn fifo_own(gate: &Arc<Gate>) -> Tried {
+    let folder = Folder::new()?;
+    let path = make_fifo(&folder)?;
+    let other_end = path.clone();
+    gate.then(move || hang_up(&other_end));
+    gate.during(|| greenroom::fs::read(path))?;
     Ok(())
 }
 
