@@ -46,19 +46,25 @@ pub(crate) fn told(child: Child) -> Vec<String> {
     ours.map(str::to_owned).collect()
 }
 
-/// Tells how often it ran.
-pub(crate) struct Witness(pub(crate) Rc<Cell<u32>>);
+/// A task that tells `others run` when it has had a few turns. Until then the process may not go on where it
+/// would have to.
+pub(crate) struct Witness(Rc<Cell<bool>>);
 
 impl Witness {
     pub(crate) fn new() -> Self {
-        let turns = Rc::new(Cell::new(0));
-        let seen = Rc::clone(&turns);
+        let told = Rc::new(Cell::new(false));
+        let ours = Rc::clone(&told);
         spawn(move || {
-            loop {
-                seen.set(seen.get() + 1);
-                sleep(Duration::from_micros(200));
-            }
+            (0..5).for_each(|_| sleep(Duration::from_micros(200)));
+            tell("others run");
+            ours.set(true);
         });
-        Self(turns)
+        Self(told)
+    }
+
+    pub(crate) fn wait(&self) {
+        while !self.0.get() {
+            sleep(Duration::from_micros(200));
+        }
     }
 }
