@@ -1,9 +1,11 @@
 //! Folders.
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
 
 use greenroom::fs::{self, DirBuilder};
 use greenroom::{Config, Runtime, ThreadPool, spawn, yield_now};
@@ -103,5 +105,37 @@ fn a_cancelled_iteration_loses_no_entry() {
             listing = Some(held);
         }
         assert!(listing.unwrap().next().is_none());
+    });
+}
+
+#[test]
+fn what_a_thread_has_fetched_for_a_cancelled_call_is_kept() {
+    let pool = ThreadPool::builder().max_threads(2).build();
+    let folder = Folder::new();
+    for number in 0..100 {
+        std::fs::write(folder.at(&number.to_string()), b"").unwrap();
+    }
+    let mut rt = Runtime::with(Config::new().thread_pool(pool.clone()));
+    rt.run(|| {
+        let mut cancelled = 0;
+        for _ in 0..100 {
+            let listing = Rc::new(RefCell::new(fs::read_dir(&folder).unwrap()));
+            let ours = Rc::clone(&listing);
+            let got = Rc::new(Cell::new(0));
+            let counts = Rc::clone(&got);
+            let task = spawn(move || {
+                let _entry = ours.borrow_mut().next().unwrap().unwrap();
+                counts.set(1);
+            });
+            yield_now();
+            while pool.counts().queued > 0 {
+                std::thread::yield_now();
+            }
+            task.cancel();
+            cancelled += usize::from(task.join().is_err());
+            let rest = listing.borrow_mut().by_ref().count();
+            assert_eq!(got.get() + rest, 100);
+        }
+        assert!(cancelled > 0);
     });
 }

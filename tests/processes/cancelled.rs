@@ -98,6 +98,20 @@ fn nobody_stays_a_zombie() {
         }
         assert_eq!(children(), []);
 
+        // Or dropped alone.
+        let mut line = lingering().unwrap();
+        let stdin = line.stdin.take();
+        drop((line, stdin));
+        eventually(|| children().iter().all(|(_, state)| *state == 'Z'));
+        let ended = std::process::Command::new("true").spawn().unwrap();
+        drop(Child::from(ended));
+        eventually(|| {
+            drop(Child::from(
+                std::process::Command::new("true").spawn().unwrap(),
+            ));
+            children().len() < 3
+        });
+
         // What std gets is left alone.
         let mut std = std::process::Child::from(sh("exit 3").spawn().unwrap());
         eventually(|| children() == [(std.id(), 'Z')]);

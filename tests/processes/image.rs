@@ -105,7 +105,10 @@ fn output_pipes_what_was_not_said_and_gives_it_back() {
             (&output.stdout[..], &output.stderr[..]),
             (&b"out\n"[..], &b""[..])
         );
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let child = command.stdin(Stdio::null()).spawn().unwrap();
+        assert!(child.stdout.is_none());
+        drop(child);
+        command.stdout(Stdio::null());
         assert!(command.output().unwrap().stdout.is_empty());
         let child = sh("exit 0").spawn().unwrap();
         assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
