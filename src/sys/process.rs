@@ -50,6 +50,7 @@ pub(crate) fn wait_for_end(pid: u32) -> io::Result<()> {
     // SAFETY: a structure of integers and pointers; the call fills it in.
     let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
     let options = libc::WEXITED | libc::WNOWAIT;
+    let pid = libc::id_t::from(pid);
     // SAFETY: the structure is ours to write for the length of the call.
     retry(|| unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, options) })?;
     Ok(())
