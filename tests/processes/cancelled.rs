@@ -99,17 +99,16 @@ fn nobody_stays_a_zombie() {
         assert_eq!(children(), []);
 
         // Or dropped alone.
-        let mut line = lingering().unwrap();
-        let stdin = line.stdin.take();
-        drop((line, stdin));
-        eventually(|| children().iter().all(|(_, state)| *state == 'Z'));
+        let mut dropped = lingering().unwrap();
+        let (line, id) = (dropped.stdin.take(), dropped.id());
+        drop((dropped, line));
+        eventually(|| children() == [(id, 'Z')]);
         let ended = std::process::Command::new("true").spawn().unwrap();
         drop(Child::from(ended));
+        assert!(children().iter().all(|(other, _)| *other != id));
         eventually(|| {
-            drop(Child::from(
-                std::process::Command::new("true").spawn().unwrap(),
-            ));
-            children().len() < 3
+            drop(sh("exit 0").spawn());
+            children().len() <= 1
         });
 
         // What std gets is left alone.
