@@ -25,7 +25,7 @@
 //!
 //! # What all calls here have in common
 //!
-//! - **Scheduling**: they always wait, some ten microseconds at least: read and write large pieces, or put a
+//! - **Scheduling**: they always wait, tens of microseconds at least: read and write large pieces, or put a
 //!   `BufReader` or `BufWriter` around the file. A virtual clock stands still meanwhile.
 //! - **Cancellation**: they unwind when the task was cancelled. A call that no thread has begun is not made. One
 //!   that has begun is made to its end, and nobody learns how it ended: a folder is made, a file is written
