@@ -67,7 +67,7 @@ impl<S: AsFd> Descriptor<S> {
     pub(crate) fn shared(source: S) -> io::Result<Self> {
         let mut new = Self::new(source);
         new.shared = true;
-        new.borrow_flag()?;
+        new.keep_flag()?;
         Ok(new)
     }
 
@@ -138,20 +138,21 @@ impl<S: AsFd> Descriptor<S> {
         self.settings().set_never_waits(on);
     }
 
-    /// Sets `O_NONBLOCK`, for system calls that cannot be told not to wait in another way.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub(crate) fn borrow_flag(&self) -> io::Result<()> {
-        self.settings().borrow_flag(self.std().as_fd())
-    }
-
-    /// The same where others may have cleared it since: it is looked at each time.
+    /// Sets `O_NONBLOCK`, for system calls that cannot be told not to wait in another way. To be called before
+    /// each of them: others may clear it.
     ///
     /// # Errors
     /// What the kernel says.
     pub(crate) fn keep_flag(&self) -> io::Result<()> {
         self.settings().keep_flag(self.std().as_fd())
+    }
+
+    /// The same for a call of a view.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn keep_flag_lent(&self) -> io::Result<()> {
+        self.settings().keep_flag_lent(self.std().as_fd())
     }
 
     /// Sets `O_NONBLOCK` for a view, until [`end_of_view`](Self::end_of_view) was called for each.

@@ -104,7 +104,7 @@ impl<'a, S: Lend> NonBlocking<'a, S> {
 
     /// What to call, with the flag for sure set: somebody may have cleared it meanwhile.
     fn lent(&self) -> io::Result<&'a S::Lent> {
-        self.stream.watched().0.keep_flag()?;
+        self.stream.watched().0.keep_flag_lent()?;
         Ok(self.stream.lent())
     }
 }

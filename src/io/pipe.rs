@@ -98,7 +98,7 @@ fn attempt<R>(
         |_| false,
         |_| {
             if in_task {
-                end.borrow_flag()?;
+                end.keep_flag()?;
             }
             loop {
                 match call(end.std()) {

@@ -78,39 +78,34 @@ impl Settings {
         self.views.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets the flag for calls that cannot do without. Once it is ours it is not looked at again.
-    pub(super) fn borrow_flag(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        if self.flag.load(Ordering::Acquire) == OURS {
+    /// Sets the flag for calls that cannot do without. It is looked at each time: whoever shares the open file may
+    /// have cleared it, and a call would block the thread with all its tasks.
+    pub(super) fn keep_flag(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        let is_set = descriptor::is_nonblocking(fd)?;
+        if is_set && self.flag.load(Ordering::Relaxed) != LENT {
             return Ok(());
         }
         let _views = self.views();
-        let flag = self.flag.load(Ordering::Relaxed);
-        let now = if !descriptor::is_nonblocking(fd)? {
+        if !is_set {
             descriptor::set_nonblocking(fd, true)?;
-            OURS
-        } else if matches!(flag, OURS | LENT) {
-            OURS
-        } else {
-            THEIRS
-        };
-        self.flag.store(now, Ordering::Release);
+        }
+        self.flag.store(OURS, Ordering::Release);
         Ok(())
     }
 
-    /// Looks at the flag, and sets it if it is not set: somebody else may have cleared it.
-    pub(super) fn keep_flag(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+    /// The same for a call of a view.
+    pub(super) fn keep_flag_lent(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         if descriptor::is_nonblocking(fd)? {
             return Ok(());
         }
-        let views = self.views();
-        self.set_flag(fd, *views > 0)
+        let _views = self.views();
+        self.lend(fd)
     }
 
-    fn set_flag(&self, fd: BorrowedFd<'_>, for_views: bool) -> io::Result<()> {
+    fn lend(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         descriptor::set_nonblocking(fd, true)?;
         if self.flag.load(Ordering::Relaxed) != OURS {
-            let flag = if for_views { LENT } else { OURS };
-            self.flag.store(flag, Ordering::Release);
+            self.flag.store(LENT, Ordering::Release);
         }
         Ok(())
     }
@@ -119,7 +114,7 @@ impl Settings {
     pub(super) fn lend_flag(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         let mut views = self.views();
         if !descriptor::is_nonblocking(fd)? {
-            self.set_flag(fd, true)?;
+            self.lend(fd)?;
         }
         *views += 1;
         Ok(())

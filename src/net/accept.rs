@@ -31,7 +31,7 @@ impl<S: AsFd> Descriptor<S> {
             |_| false,
             |fd| {
                 if in_task {
-                    self.borrow_flag()?;
+                    self.keep_flag()?;
                 }
                 loop {
                     match socket::accept(fd) {

@@ -92,6 +92,21 @@ pub(super) fn no_time() -> io::Error {
     )
 }
 
+/// Connects a socket that blocks, on a plain thread.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn blocking(socket: &Socket, address: &SockAddr) -> io::Result<()> {
+    match socket.connect(address) {
+        // It goes on by itself, and must not be begun anew.
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+            descriptor::poll_one(socket.as_fd(), false, true, None)?;
+            socket.take_error()?.map_or(Ok(()), Err)
+        }
+        result => result,
+    }
+}
+
 /// Whether the connection is being made. An interrupted `connect` goes on by itself, too.
 fn is_in_progress(error: &io::Error) -> bool {
     socket::is_in_progress(error) || error.kind() == io::ErrorKind::Interrupted

@@ -6,7 +6,7 @@
 //! Must never: mark a socket as drained, or name a system call.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use socket2::SockAddr;
@@ -24,27 +24,44 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 impl<S: AsFd> Descriptor<S> {
     #[inline]
     pub(super) fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.transfer(Direction::Read, |_| false, |fd| socket::recv(fd, buf))
+        let received = self.receive(|fd| socket::recv(fd, buf))?;
+        Ok(received.unwrap_or(0))
     }
 
     pub(super) fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.transfer(Direction::Read, |_| false, |fd| socket::peek(fd, buf))
+        let received = self.receive(|fd| socket::peek(fd, buf))?;
+        Ok(received.unwrap_or(0))
     }
 
+    /// `None` where the direction was ended: nothing came, from nobody.
     #[inline]
-    pub(super) fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SockAddr)> {
-        self.transfer(
-            Direction::Read,
-            |_| false,
-            |fd| datagram::recv_from(fd, buf),
-        )
+    pub(super) fn recv_from(&self, buf: &mut [u8]) -> io::Result<Option<(usize, SockAddr)>> {
+        self.receive(|fd| datagram::recv_from(fd, buf))
     }
 
-    pub(super) fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SockAddr)> {
+    pub(super) fn peek_from(&self, buf: &mut [u8]) -> io::Result<Option<(usize, SockAddr)>> {
+        self.receive(|fd| datagram::peek_from(fd, buf))
+    }
+
+    /// Receives, or returns `None` where a shutdown has ended that: a call that blocks returns then, too.
+    pub(super) fn receive<R>(
+        &self,
+        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
+    ) -> io::Result<Option<R>> {
+        let waits = !self.never_waits();
         self.transfer(
             Direction::Read,
             |_| false,
-            |fd| datagram::peek_from(fd, buf),
+            |fd| match attempt(fd) {
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock
+                        && waits
+                        && datagram::is_shut_down(fd) =>
+                {
+                    Ok(None)
+                }
+                result => result.map(Some),
+            },
         )
     }
 

@@ -59,7 +59,7 @@ impl<S: AsFd> Descriptor<S> {
             Direction::Write,
             |_| false,
             |fd| {
-                self.borrow_flag()?;
+                self.keep_flag()?;
                 send_file(fd, file, offset, most)
             },
         )

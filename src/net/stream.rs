@@ -82,7 +82,7 @@ impl<S: AsFd> Descriptor<S> {
     #[inline]
     pub(super) fn before_sending(&self) -> io::Result<()> {
         if socket::SEND_NEEDS_NONBLOCKING && park::current().is_some() {
-            self.borrow_flag()?;
+            self.keep_flag()?;
         }
         Ok(())
     }

@@ -181,7 +181,7 @@ impl TcpSocket {
     /// unwinds, it returns an error.
     pub fn connect(self, addr: SocketAddr) -> io::Result<TcpStream> {
         let Some(task) = park::current() else {
-            self.0.connect(&addr.into())?;
+            connect::blocking(&self.0, &addr.into())?;
             return Ok(TcpStream::fresh(OwnedFd::from(self.0).into()));
         };
         park::spend(task);

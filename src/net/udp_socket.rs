@@ -268,11 +268,8 @@ impl UdpSocket {
             scratch,
         } = datagrams;
         arrived.clear();
-        self.0.transfer(
-            Direction::Read,
-            |_| false,
-            |fd| datagram::recv_many(fd, buffer, *size, scratch, arrived),
-        )?;
+        self.0
+            .receive(|fd| datagram::recv_many(fd, buffer, *size, scratch, arrived))?;
         Ok(arrived.len())
     }
 
@@ -324,7 +321,11 @@ impl UdpSocket {
     }
 }
 
-fn with_sender((length, address): (usize, SockAddr)) -> io::Result<(usize, SocketAddr)> {
+fn with_sender(received: Option<(usize, SockAddr)>) -> io::Result<(usize, SocketAddr)> {
+    let Some((length, address)) = received else {
+        // As std says it where there is nobody who could have sent it.
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
     match address.as_socket() {
         Some(address) => Ok((length, address)),
         None => Err(io::Error::new(

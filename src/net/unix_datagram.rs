@@ -8,7 +8,6 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::BorrowedFd;
 use std::os::unix::net::{self, SocketAddr};
 use std::path::Path;
 
@@ -18,8 +17,6 @@ use super::convert::conversions;
 use super::settings::{self, time_limits};
 use super::unix_address;
 use crate::io::descriptor::Descriptor;
-use crate::scheduler::io::Direction;
-use crate::sys::{datagram, socket};
 
 /// A socket for datagrams between programs of this machine, as [`std::os::unix::net::UnixDatagram`], waiting
 /// instead of blocking.
@@ -198,7 +195,7 @@ impl UnixDatagram {
     ///
     /// As said of the [type](Self).
     pub fn recv(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.receive(|| Ok(0), |fd| socket::recv(fd, buf))
+        self.0.recv(buf)
     }
 
     /// Receives a datagram, and says who sent it.
@@ -215,7 +212,7 @@ impl UnixDatagram {
     ///
     /// As said of the [type](Self).
     pub fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.receive(from_nobody, |fd| with_sender(datagram::recv_from(fd, buf)?))
+        with_sender(self.0.recv_from(buf)?)
     }
 
     /// Receives as [`recv`](Self::recv) does, but leaves the datagram there to be received again.
@@ -232,7 +229,7 @@ impl UnixDatagram {
     ///
     /// As said of the [type](Self).
     pub fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.receive(|| Ok(0), |fd| socket::peek(fd, buf))
+        self.0.peek(buf)
     }
 
     /// Receives as [`recv_from`](Self::recv_from) does, but leaves the datagram there to be received again.
@@ -249,39 +246,15 @@ impl UnixDatagram {
     ///
     /// As said of the [type](Self).
     pub fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.receive(from_nobody, |fd| with_sender(datagram::peek_from(fd, buf)?))
-    }
-
-    /// Receives, or returns `nothing` where [`shutdown`](Self::shutdown) has ended that: std's call does.
-    fn receive<R>(
-        &self,
-        nothing: impl Fn() -> io::Result<R>,
-        mut attempt: impl FnMut(BorrowedFd<'_>) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let waits = !self.0.never_waits();
-        self.0.transfer(
-            Direction::Read,
-            |_| false,
-            |fd| match attempt(fd) {
-                Err(error)
-                    if error.kind() == io::ErrorKind::WouldBlock
-                        && waits
-                        && datagram::is_shut_down(fd) =>
-                {
-                    nothing()
-                }
-                result => result,
-            },
-        )
+        with_sender(self.0.peek_from(buf)?)
     }
 }
 
-fn from_nobody() -> io::Result<(usize, SocketAddr)> {
-    Ok((0, SocketAddr::from_pathname("")?))
-}
-
-fn with_sender((length, address): (usize, SockAddr)) -> io::Result<(usize, SocketAddr)> {
-    Ok((length, unix_address::from_system(&address)?))
+fn with_sender(received: Option<(usize, SockAddr)>) -> io::Result<(usize, SocketAddr)> {
+    match received {
+        Some((length, address)) => Ok((length, unix_address::from_system(&address)?)),
+        None => Ok((0, SocketAddr::from_pathname("")?)),
+    }
 }
 
 settings::socket!(UnixDatagram, SocketAddr);

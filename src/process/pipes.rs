@@ -124,7 +124,7 @@ fn attempt<S: AsFd, R>(
     call: impl FnOnce(BorrowedFd<'_>) -> io::Result<R>,
 ) -> io::Result<R> {
     if park::current().is_some() {
-        pipe.borrow_flag()?;
+        pipe.keep_flag()?;
     }
     call(pipe.std().as_fd())
 }

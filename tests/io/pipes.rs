@@ -1,7 +1,7 @@
 //! Pipes between tasks, threads and processes.
 
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -125,5 +125,20 @@ fn a_program_reads_from_one_and_writes_into_another() {
         assert_eq!(text.len(), 300_000);
         sender.join().unwrap().unwrap();
         assert!(child.wait().unwrap().success());
+    });
+}
+
+#[test]
+fn a_flag_that_somebody_cleared_is_set_again() {
+    in_a_task(|| {
+        let (mut reader, _writer) = pipe().unwrap();
+        for _ in 0..2 {
+            assert!(timeout(Duration::from_millis(1), || reader.read(&mut [0])).is_err());
+            // By a duplicate, as another process may do it: the next call must not block the thread.
+            let duplicate = reader.as_fd().try_clone_to_owned().unwrap();
+            std::os::unix::net::UnixStream::from(duplicate)
+                .set_nonblocking(false)
+                .unwrap();
+        }
     });
 }

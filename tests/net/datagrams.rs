@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use greenroom::net::{Datagrams, Ipv4Addr, SocketAddr, UdpSocket};
 use greenroom::{select, spawn, timeout, yield_now};
+use socket2::SockRef;
 
 use crate::support::{SHORT, bounded, in_a_task, kind};
 
@@ -305,5 +306,32 @@ fn on_a_plain_thread_the_same_calls_block() {
         let mut buffer = [0; 16];
         assert_eq!(far.recv_from(&mut buffer).unwrap().0, 5);
         client.join().unwrap();
+    });
+}
+
+#[test]
+fn the_end_of_receiving_is_told_to_who_waits() {
+    in_a_task(|| {
+        let (near, far) = udp_pair();
+        let near = Rc::new(near);
+        let receivers: [fn(&UdpSocket) -> io::Result<usize>; 3] = [
+            |socket| socket.recv(&mut [0; 8]),
+            |socket| socket.peek(&mut [0; 8]),
+            |socket| socket.recv_many(&mut Datagrams::new(4, 8)),
+        ];
+        let waits: Vec<_> = receivers
+            .into_iter()
+            .map(|receive| {
+                let near = Rc::clone(&near);
+                spawn(move || receive(&near))
+            })
+            .collect();
+        yield_now();
+        SockRef::from(&*near).shutdown(net::Shutdown::Read).unwrap();
+        for wait in waits {
+            assert_eq!(wait.join().unwrap().unwrap(), 0);
+        }
+        assert_eq!(kind(near.recv_from(&mut [0; 8])), ErrorKind::InvalidInput);
+        drop(far);
     });
 }

@@ -1,11 +1,12 @@
 //! Time limits, and what happens when descriptors run out.
 
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use greenroom::{spawn, yield_now};
+use greenroom::{spawn, timeout, yield_now};
 
-use crate::support::{SHORT, green_pair, in_a_task, kind, pair};
+use crate::support::{SHORT, green_pair, in_a_task, kind, listener, pair};
 
 #[test]
 fn a_read_gives_up_at_its_limit() {
@@ -84,6 +85,21 @@ fn a_write_to_a_peer_that_never_reads_gives_up() {
         near.write_all(&block).unwrap();
         drop(near);
         assert_eq!(reader.join().unwrap(), sent + block.len());
+    });
+}
+
+#[test]
+fn a_listeners_flag_that_somebody_cleared_is_set_again() {
+    in_a_task(|| {
+        let listener = listener();
+        for _ in 0..2 {
+            assert!(timeout(SHORT, || listener.accept()).is_err());
+            // By a duplicate, as another process may do it: the next call must not block the thread.
+            let duplicate = listener.as_fd().try_clone_to_owned().unwrap();
+            std::net::TcpListener::from(duplicate)
+                .set_nonblocking(false)
+                .unwrap();
+        }
     });
 }
 
