@@ -88,7 +88,7 @@ fn main() -> io::Result<()> {
     };
     let serve_on = |listener: TcpListener| {
         run(|| {
-            let signals = Signals::new([SignalKind::interrupt(), SignalKind::terminate()])?;
+            let signals = Signals::new([SignalKind::INTERRUPT, SignalKind::TERMINATE])?;
             // Every runtime hears every signal.
             let stop = || drop(signals.recv());
             server.serve(listener, arguments.connections, stop)

@@ -290,7 +290,7 @@ pub mod __private {
     pub use crate::task::remote_select::RemoteJoinArm;
     pub use crate::task::select::{Handle, JoinArm, Key};
     #[cfg(feature = "time")]
-    pub use crate::time::{Otherwise, TimerArm, otherwise};
+    pub use crate::time::{Otherwise, TickArm, TimerArm, otherwise};
 }
 
 /// The programs of the README are compiled, and run, as tests.

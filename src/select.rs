@@ -156,7 +156,7 @@ impl<S: Selectable> Arm for Wait<S> {
 /// | `wait(&event)` | the event is set | `()` |
 /// | `wait(&queue) -> item` | an item is there, or the queue is shut down | as `pop` |
 /// | `wait(&mut receiver) -> value` of `broadcast`, `watch`, `oneshot` | a value is there, or has changed, or no more will come | as `recv`, for `watch` as `changed` |
-/// | `wait(what) -> output` | whatever else is [`Selectable`](crate::Selectable) is: a [`Timer`](crate::Timer), `&receiver`, `&mut handle` | its output |
+/// | `wait(what) -> output` | whatever else is [`Selectable`](crate::Selectable) is: a [`Timer`](crate::Timer), `&mut interval`, `&receiver`, `&mut handle` | its output |
 /// | `after(duration)`, `at(instant)` | that time has come | `()` |
 /// | `default` | no other arm is ready at once | |
 /// | `default(duration)` | no other arm is ready for so long | |

@@ -205,6 +205,54 @@ impl Selectable for Otherwise {
     fn finish(_arm: &mut TimerArm) {}
 }
 
+/// The next tick as an arm of `select!`.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct TickArm<'a> {
+    interval: &'a mut Interval,
+    timer: TimerArm,
+}
+
+/// `wait(&mut ticks) -> due`: a tick that is not chosen is not lost.
+impl<'a> Selectable for &'a mut Interval {
+    type Output = Instant;
+    type Arm = TickArm<'a>;
+
+    fn into_arm(self) -> TickArm<'a> {
+        let timer = Timer::at(self.next).into_arm();
+        TickArm {
+            interval: self,
+            timer,
+        }
+    }
+
+    fn finish(arm: &mut TickArm<'a>) -> Instant {
+        let due = arm.interval.next;
+        arm.interval.take(Instant::now());
+        due
+    }
+}
+
+impl Sealed for TickArm<'_> {}
+
+impl Arm for TickArm<'_> {
+    fn poll(&self) -> bool {
+        self.timer.poll()
+    }
+
+    fn enter<'a>(&'a self, entry: Entry<'a>) -> bool {
+        self.timer.enter(entry)
+    }
+
+    fn leave(&self) {
+        self.timer.leave();
+    }
+
+    fn interrupt(&self) -> bool {
+        self.timer.interrupt()
+    }
+}
+
 impl Sealed for TimerArm {}
 
 impl Arm for TimerArm {
@@ -308,16 +356,21 @@ impl Interval {
     pub fn tick(&mut self) -> Instant {
         let due = self.next;
         sleep_until(due);
-        let now = Instant::now();
+        self.take(Instant::now());
+        due
+    }
+
+    /// Goes on to the next tick, if this one has come.
+    fn take(&mut self, now: Instant) {
+        let due = self.next;
         if now < due {
-            return due;
+            return;
         }
         self.next = match self.missed {
             MissedTick::Burst => due.saturating_add(self.period),
             MissedTick::Delay => now.max(due).saturating_add(self.period),
             MissedTick::Skip => next_multiple(due, self.period, now),
         };
-        due
     }
 }
 

@@ -24,5 +24,5 @@ fn own_kind(number: i32) -> SignalKind {
         // The C library keeps the first of the real-time ones for itself.
         return SignalKind::from_raw(40 + number);
     }
-    [SignalKind::user_defined1(), SignalKind::user_defined2()][usize::from(number % 2 == 0)]
+    [SignalKind::USER_DEFINED1, SignalKind::USER_DEFINED2][usize::from(number % 2 == 0)]
 }

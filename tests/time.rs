@@ -11,8 +11,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use greenroom::{
-    Clock, Config, Instant, MissedTick, Runtime, Timer, interval, run, sleep, sleep_until, spawn,
-    yield_now,
+    Clock, Config, Instant, MissedTick, Runtime, Timer, interval, run, select, sleep, sleep_until,
+    spawn, yield_now,
 };
 use support::{Log, on_virtual, panic_text, virtual_runtime};
 
@@ -350,5 +350,26 @@ fn yielding_tasks_do_not_starve_timers_of_the_real_clock() {
         }
         sleep(Duration::from_millis(2));
         over.set(true);
+    });
+}
+
+#[test]
+fn ticks_in_a_selection_are_those_of_the_interval() {
+    on_virtual(|| {
+        let start = Instant::now();
+        let mut ticks = interval(secs(10));
+        let mut late = Timer::at(start + secs(25));
+        let (mut ticked, mut gone) = (Vec::new(), 0);
+        while ticked.len() < 5 {
+            select! {
+                wait(&mut ticks) -> due => ticked.push(due.duration_since(start).as_secs()),
+                wait(late) => {
+                    late = Timer::after(secs(1_000));
+                    gone += 1;
+                }
+            }
+        }
+        assert_eq!((ticked, gone), (vec![0, 10, 20, 30, 40], 1));
+        assert_eq!(ticks.tick().duration_since(start), secs(50));
     });
 }

@@ -4,13 +4,13 @@ use std::fmt;
 
 use crate::sys::signals;
 
-/// A signal: a number of the system's, with a name.
+/// A signal: a number of the system's, with a name. It may stand in a `match`.
 ///
 /// ```
 /// use greenroom::signal::SignalKind;
 ///
-/// assert_eq!(SignalKind::terminate().to_string(), "SIGTERM");
-/// assert_eq!(SignalKind::from_raw(15), SignalKind::terminate());
+/// assert_eq!(SignalKind::TERMINATE.to_string(), "SIGTERM");
+/// assert_eq!(SignalKind::from_raw(15), SignalKind::TERMINATE);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SignalKind(i32);
@@ -18,37 +18,34 @@ pub struct SignalKind(i32);
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $number:ident;)*) => {$(
         $(#[$doc])*
-        #[must_use]
-        pub const fn $name() -> Self {
-            Self(signals::$number)
-        }
+        pub const $name: Self = Self(signals::$number);
     )*};
 }
 
 impl SignalKind {
     kinds! {
         /// `SIGALRM`: a timer of the system's has ended.
-        alarm = SIGALRM;
+        ALARM = SIGALRM;
         /// `SIGCHLD`: a child process has ended, or stopped.
-        child = SIGCHLD;
+        CHILD = SIGCHLD;
         /// `SIGHUP`: the terminal is gone. Daemons read their configuration again.
-        hangup = SIGHUP;
+        HANGUP = SIGHUP;
         /// `SIGINT`: Ctrl-C.
-        interrupt = SIGINT;
+        INTERRUPT = SIGINT;
         /// `SIGIO`: a descriptor is ready.
-        io = SIGIO;
+        IO = SIGIO;
         /// `SIGPIPE`: a write nobody can read. Rust programs ignore it from the start.
-        pipe = SIGPIPE;
+        PIPE = SIGPIPE;
         /// `SIGQUIT`: Ctrl-\\, which asks for a core dump.
-        quit = SIGQUIT;
+        QUIT = SIGQUIT;
         /// `SIGTERM`: a polite request to end.
-        terminate = SIGTERM;
+        TERMINATE = SIGTERM;
         /// `SIGUSR1`: means what the program says.
-        user_defined1 = SIGUSR1;
+        USER_DEFINED1 = SIGUSR1;
         /// `SIGUSR2`: means what the program says.
-        user_defined2 = SIGUSR2;
+        USER_DEFINED2 = SIGUSR2;
         /// `SIGWINCH`: the terminal has another size.
-        window_change = SIGWINCH;
+        WINDOW_CHANGE = SIGWINCH;
     }
 
     /// The signal with this number, such as a real-time one. Whether there is one, and whether it can be

@@ -8,7 +8,7 @@
 //! use greenroom::{run, spawn};
 //!
 //! run(|| {
-//!     let signals = Signals::new([SignalKind::interrupt(), SignalKind::terminate()])?;
+//!     let signals = Signals::new([SignalKind::INTERRUPT, SignalKind::TERMINATE])?;
 //!     let server = spawn(|| { /* accept, and so on */ });
 //!     let kind = signals.recv()?;
 //!     println!("{kind}: closing");
@@ -83,7 +83,7 @@ pub(crate) mod arms {
 ///
 /// As [`Signals::recv`].
 pub fn ctrl_c() -> io::Result<()> {
-    Signals::new([SignalKind::interrupt()])?.recv().map(drop)
+    Signals::new([SignalKind::INTERRUPT])?.recv().map(drop)
 }
 
 /// A receiver of signals of the process. See the [module](self).
@@ -97,7 +97,7 @@ pub fn ctrl_c() -> io::Result<()> {
 /// use greenroom::{run, select};
 ///
 /// run(|| {
-///     let signals = Signals::new([SignalKind::window_change()])?;
+///     let signals = Signals::new([SignalKind::WINDOW_CHANGE])?;
 ///     let got = select! {
 ///         recv(signals) -> kind => Some(kind?),
 ///         after(Duration::from_millis(1)) => None,
@@ -175,7 +175,7 @@ impl Signals {
     /// ```no_run
     /// use greenroom::signal::{SignalKind, Signals};
     ///
-    /// for kind in &Signals::new([SignalKind::hangup()])? {
+    /// for kind in &Signals::new([SignalKind::HANGUP])? {
     ///     println!("{kind}: reading the configuration again");
     /// }
     /// # Ok::<(), std::io::Error>(())

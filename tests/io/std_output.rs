@@ -64,6 +64,41 @@ mod full {
         });
     }
 
+    #[test]
+    fn lines_of_several_tasks_do_not_mix() {
+        const NAME: &str = "std_output::full::lines_of_several_tasks_do_not_mix";
+        const LINES: usize = 2_000;
+        if again::case().is_some() {
+            println!(); // the harness has begun a line of its own
+            run(|| {
+                let writers = ["one", "two", "three"].map(|name| {
+                    spawn(move || {
+                        for n in 0..LINES {
+                            writeln!(stdout(), "{name} {n} {name} {n}").unwrap();
+                        }
+                    })
+                });
+                writers.into_iter().for_each(|task| task.join().unwrap());
+            });
+            leave();
+        }
+        bounded(|| {
+            let (read, write) = raw_pipe();
+            let mut command = child(NAME, "x");
+            command.stdout(Stdio::from(write));
+            let child = command.spawn().unwrap();
+            drop(command);
+            let lines = BufReader::new(read).lines().map(Result::unwrap);
+            let written: Vec<String> = lines.filter(|line| !line.contains("test")).collect();
+            let whole = |line: &&String| {
+                let words: Vec<&str> = line.split(' ').collect();
+                words.len() == 4 && words[..2] == words[2..]
+            };
+            assert_eq!(written.iter().filter(whole).count(), 3 * LINES);
+            told(child);
+        });
+    }
+
     /// What cannot be told not to wait.
     #[test]
     #[cfg(target_os = "linux")]

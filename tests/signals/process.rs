@@ -21,17 +21,17 @@ fn ctrl_c_ends_the_wait_and_not_the_process() {
     run(|| {
         let waits = spawn(signal::ctrl_c);
         yield_now();
-        raise(SignalKind::interrupt());
+        raise(SignalKind::INTERRUPT);
         waits.join().unwrap().unwrap();
         // Afterwards it is ignored.
-        raise(SignalKind::interrupt());
+        raise(SignalKind::INTERRUPT);
         println!("good bye");
     });
 }
 
 #[test]
 fn another_process_can_send_them_too() {
-    let kind = SignalKind::user_defined1();
+    let kind = SignalKind::USER_DEFINED1;
     let signals = Signals::new([kind]).unwrap();
     run(move || {
         let pid = std::process::id();
@@ -45,10 +45,10 @@ fn another_process_can_send_them_too() {
 
 #[test]
 fn a_child_has_the_default_again() {
-    let _signals = Signals::new([SignalKind::user_defined2()]).unwrap();
+    let _signals = Signals::new([SignalKind::USER_DEFINED2]).unwrap();
     let ended = Command::new("sh").args(["-c", "kill -s USR2 $$"]).status();
     let signal = std::os::unix::process::ExitStatusExt::signal(&ended.unwrap());
-    assert_eq!(signal, Some(SignalKind::user_defined2().as_raw()));
+    assert_eq!(signal, Some(SignalKind::USER_DEFINED2.as_raw()));
 }
 
 #[test]

@@ -175,17 +175,17 @@ impl Count for Signals {
 #[test]
 fn names_and_numbers() {
     let names = [
-        (SignalKind::alarm(), "SIGALRM"),
-        (SignalKind::child(), "SIGCHLD"),
-        (SignalKind::hangup(), "SIGHUP"),
-        (SignalKind::interrupt(), "SIGINT"),
-        (SignalKind::io(), "SIGIO"),
-        (SignalKind::pipe(), "SIGPIPE"),
-        (SignalKind::quit(), "SIGQUIT"),
-        (SignalKind::terminate(), "SIGTERM"),
-        (SignalKind::user_defined1(), "SIGUSR1"),
-        (SignalKind::user_defined2(), "SIGUSR2"),
-        (SignalKind::window_change(), "SIGWINCH"),
+        (SignalKind::ALARM, "SIGALRM"),
+        (SignalKind::CHILD, "SIGCHLD"),
+        (SignalKind::HANGUP, "SIGHUP"),
+        (SignalKind::INTERRUPT, "SIGINT"),
+        (SignalKind::IO, "SIGIO"),
+        (SignalKind::PIPE, "SIGPIPE"),
+        (SignalKind::QUIT, "SIGQUIT"),
+        (SignalKind::TERMINATE, "SIGTERM"),
+        (SignalKind::USER_DEFINED1, "SIGUSR1"),
+        (SignalKind::USER_DEFINED2, "SIGUSR2"),
+        (SignalKind::WINDOW_CHANGE, "SIGWINCH"),
         (SignalKind::from_raw(50), "signal 50"),
     ];
     for (kind, name) in names {
@@ -195,6 +195,6 @@ fn names_and_numbers() {
         );
         assert_eq!(SignalKind::from_raw(kind.as_raw()), kind);
     }
-    let signals = Signals::new([SignalKind::io()]).unwrap();
+    let signals = Signals::new([SignalKind::IO]).unwrap();
     assert_eq!(format!("{signals:?}"), "Signals([SIGIO])");
 }

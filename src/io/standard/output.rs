@@ -1,5 +1,6 @@
 //! Standard output and standard error.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -27,6 +28,14 @@ fn write(stream: &'static Stream, fd: BorrowedFd<'_>, buf: &[u8]) -> io::Result<
     where_closed(stream.transfer(fd, Direction::Write, attempt), buf.len())
 }
 
+fn whole(text: fmt::Arguments<'_>) -> io::Result<String> {
+    let mut whole = String::new();
+    match fmt::Write::write_fmt(&mut whole, text) {
+        Ok(()) => Ok(whole),
+        Err(fmt::Error) => Err(io::Error::other("a formatting trait implementation failed")),
+    }
+}
+
 macro_rules! output {
     ($(#[$doc:meta])* $name:ident, $stream:ident) => {
         $(#[$doc])*
@@ -49,6 +58,11 @@ macro_rules! output {
             fn flush(&mut self) -> io::Result<()> {
                 Ok(())
             }
+
+            /// In one piece, and not bit by bit.
+            fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+                self.write_all(whole(text)?.as_bytes())
+            }
         }
 
         impl Write for &$name {
@@ -58,6 +72,11 @@ macro_rules! output {
 
             fn flush(&mut self) -> io::Result<()> {
                 Ok(())
+            }
+
+            /// In one piece, and not bit by bit.
+            fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+                self.write_all(whole(text)?.as_bytes())
             }
         }
 
@@ -90,6 +109,9 @@ output! {
     /// })?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
+    ///
+    /// What `write!` and `writeln!` are given goes out as one piece, so lines of several tasks do not mix: into a pipe up to
+    /// 4 KiB on Linux (`PIPE_BUF`), into a file at any length.
     ///
     /// It has no buffer: each write is a system call, so wrap it in a [`BufWriter`](std::io::BufWriter) or a
     /// [`LineWriter`](std::io::LineWriter) where there are many. `print!` writes into a buffer of std's: what
