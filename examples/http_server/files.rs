@@ -23,7 +23,13 @@ pub(crate) fn reply(root: &Path, asked: &Asked<'_>, answers: &mut Answers<'_>) -
         (Some(path), root) => unblock(move || open(&root, &path)),
         (None, _) => Err(ErrorKind::NotFound.into()),
     };
-    let Found { file, length, kind } = match found {
+    let Found {
+        file, length, kind, ..
+    } = match found {
+        Ok(found) if found.is_index && !names_a_directory(asked.target) => {
+            moved(asked, answers);
+            return Ok(());
+        }
         Ok(found) => found,
         Err(error) => {
             let status = match error.kind() {
@@ -55,6 +61,19 @@ pub(crate) fn reply(root: &Path, asked: &Asked<'_>, answers: &mut Answers<'_>) -
         return Ok(());
     }
     send(file, part, answers)
+}
+
+fn names_a_directory(target: &str) -> bool {
+    let path = target.split(['?', '#']).next();
+    path.is_some_and(|path| path.ends_with('/'))
+}
+
+/// Says that a directory's name ends with a slash: the links in its index are relative to it.
+fn moved(asked: &Asked<'_>, answers: &mut Answers<'_>) {
+    let end = asked.target.find(['?', '#']).unwrap_or(asked.target.len());
+    let (path, rest) = asked.target.split_at(end);
+    let fields = format!("Location: {path}/{rest}\r\nContent-Length: 0\r\n");
+    head("301 Moved Permanently", &fields, asked, &mut answers.bytes);
 }
 
 /// Sends a part of a file.
@@ -115,12 +134,15 @@ struct Found {
     file: File,
     length: u64,
     kind: &'static str,
+    /// Whether it stands for its directory.
+    is_index: bool,
 }
 
 /// Opens a file, or a directory's `index.html`. It blocks.
 fn open(root: &Path, path: &Path) -> io::Result<Found> {
     let mut path = root.join(path).canonicalize()?;
-    if path.is_dir() {
+    let is_index = path.is_dir();
+    if is_index {
         path = path.join("index.html").canonicalize()?;
     }
     let length = path.metadata()?;
@@ -145,7 +167,12 @@ fn open(root: &Path, path: &Path) -> io::Result<Found> {
         "ico" => "image/x-icon",
         _ => "application/octet-stream",
     };
-    Ok(Found { file, length, kind })
+    Ok(Found {
+        file,
+        length,
+        kind,
+        is_index,
+    })
 }
 
 /// The part a `Range` asks for: empty if there is none such, `None` if it is not understood and

@@ -24,7 +24,7 @@ use crate::sys::selector::Selector;
 ///
 /// Where the type has [`Read`] and [`Write`], an `Async` of it has them too, and so has a reference to an
 /// `Async`, where a reference to the type has. Any other call goes through [`read_with`](Self::read_with)
-/// and [`write_with`](Self::write_with). `select!` takes it in its arms `readable(..)` and
+/// and [`write_with`](Self::write_with), or their kin for `&mut`. `select!` takes it in its arms `readable(..)` and
 /// `writable(..)`.
 ///
 /// ```
@@ -58,9 +58,8 @@ use crate::sys::selector::Selector;
 /// of one may make one call of the other block.
 ///
 /// The descriptor is asked for once, and a duplicate of it is what is watched. It takes the place of one more
-/// descriptor, and is closed with the `Async`. If the type replaces its descriptor, make a new `Async`.
-///
-/// There is no `get_mut`: through it the descriptor could be replaced by another, on which nobody waits.
+/// descriptor, and is closed with the `Async`. If the type replaces its descriptor, make a new `Async`: the old one
+/// would go on to wait for the descriptor that was.
 ///
 /// # Errors
 ///
@@ -111,6 +110,11 @@ impl<T: AsFd> Async<T> {
     /// What was taken. Whatever is called on it says `WouldBlock` where it would have to wait.
     pub fn get_ref(&self) -> &T {
         &self.source
+    }
+
+    /// What was taken, to be changed.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.source
     }
 
     /// Gives it back. `O_NONBLOCK` is as it was when it came.
@@ -220,6 +224,56 @@ impl<T: AsFd> Async<T> {
     /// As writing: `write` is not called any more then.
     pub fn write_with<R>(&self, write: impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         self.attempt(Direction::Write, write)
+    }
+
+    /// [`read_with`](Self::read_with) for calls that want `&mut`.
+    ///
+    /// # Errors
+    ///
+    /// What `read` says, and what waiting says: see [`Async`].
+    ///
+    /// # Panics
+    ///
+    /// With the panic of `read`. The next in line goes on.
+    ///
+    /// # Scheduling
+    ///
+    /// As reading.
+    ///
+    /// # Cancellation
+    ///
+    /// As reading: `read` is not called any more then.
+    pub fn read_with_mut<R>(
+        &mut self,
+        mut read: impl FnMut(&mut T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let source = &mut self.source;
+        attempt(&self.watch, Direction::Read, || read(source))
+    }
+
+    /// [`write_with`](Self::write_with) for calls that want `&mut`.
+    ///
+    /// # Errors
+    ///
+    /// What `write` says, and what waiting says: see [`Async`].
+    ///
+    /// # Panics
+    ///
+    /// With the panic of `write`. The next in line goes on.
+    ///
+    /// # Scheduling
+    ///
+    /// As writing.
+    ///
+    /// # Cancellation
+    ///
+    /// As writing: `write` is not called any more then.
+    pub fn write_with_mut<R>(
+        &mut self,
+        mut write: impl FnMut(&mut T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let source = &mut self.source;
+        attempt(&self.watch, Direction::Write, || write(source))
     }
 
     /// A view through which calls say `WouldBlock` instead of waiting: see [`NonBlocking`].

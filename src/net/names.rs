@@ -29,6 +29,8 @@ use crate::unblock::try_unblock;
 /// })?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
+#[doc(alias = "lookup_host")]
+#[doc(alias = "getaddrinfo")]
 pub trait ToSocketAddrs {
     /// The addresses.
     type Iter: Iterator<Item = SocketAddr>;

@@ -147,6 +147,7 @@ macro_rules! stream {
             /// A task that reads while another writes needs no halves: references read and write, too. But
             /// the half that writes ends its direction when it is dropped.
             #[must_use = "a half that is dropped ends its direction"]
+            #[doc(alias = "into_split")]
             pub fn split(self) -> (crate::net::ReadHalf<Self>, crate::net::WriteHalf<Self>) {
                 crate::net::split::split(self)
             }

@@ -138,6 +138,7 @@ pub trait Arm: sealed::Sealed {
 /// | of | the arm is |
 /// |---|---|
 /// | [`Timer`](crate::Timer), `&Timer` | `wait(timer)`; for a moment said in place `after(..)`, `at(..)` |
+/// | `&mut` [`Interval`](crate::Interval) | `wait(&mut ticks)`: as `tick` |
 /// | `&`[`Event`](crate::sync::Event) | `wait(&event)` |
 /// | `&`[`Receiver`](crate::sync::Receiver), `&`[`remote::Receiver`](crate::sync::remote::Receiver) | `wait(&receiver)`, or `recv(receiver)` |
 /// | `&`[`Queue`](crate::sync::Queue) | `wait(&queue)`: as `pop` |
@@ -151,6 +152,12 @@ pub trait Arm: sealed::Sealed {
 /// that is taken.
 ///
 /// It is sealed: an arm is woken through the scheduler's own queues.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an arm of `select!`",
+    label = "this is no arm",
+    note = "what an arm takes is listed at `greenroom::Selectable`; most want `&` or `&mut`",
+    note = "any other call can wait in a task of its own: `let mut task = spawn(..)`, and the arm `join(&mut task)`"
+)]
 pub trait Selectable: Sized {
     /// What the arm gives.
     type Output;

@@ -359,6 +359,7 @@ impl CancelScope {
 
     /// The reason given to [`cancel`](Self::cancel).
     #[must_use]
+    #[doc(alias = "reason")]
     pub fn cancel_reason(&self) -> Option<String> {
         self.0.reason().map(|reason| reason.to_string())
     }

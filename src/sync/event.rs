@@ -119,6 +119,7 @@ impl Event {
     ///     assert!(!gong.is_set());
     /// });
     /// ```
+    #[doc(alias = "reset")]
     pub fn clear(&self) {
         self.set.set(false);
     }

@@ -75,7 +75,7 @@ fn files_are_served_by_their_names() {
         for (target, kind, body) in [
             ("/", "text/html; charset=utf-8", "<p>hello</p>"),
             ("/index.html", "text/html; charset=utf-8", "<p>hello</p>"),
-            ("/sub", "text/html; charset=utf-8", "<p>sub</p>"),
+            ("/sub/?a", "text/html; charset=utf-8", "<p>sub</p>"),
             ("/sub/", "text/html; charset=utf-8", "<p>sub</p>"),
             (
                 "/sub/a%20page.txt?x=y",
@@ -108,6 +108,11 @@ fn files_are_served_by_their_names() {
             );
             let asked_for_head = client.ask("HEAD", target, "");
             assert_eq!(asked_for_head.head, answer.head, "{target}");
+        }
+        for (target, place) in [("/sub", "/sub/"), ("/sub?a=/", "/sub/?a=/")] {
+            let answer = client.get(target);
+            assert_eq!(answer.status, 301, "{target}");
+            assert_eq!(field_of(&answer.head, "Location"), Some(place));
         }
         assert_eq!(client.ask("DELETE", "/index.html", "").status, 405);
         assert_eq!(client.get("/nothing").status, 404);

@@ -2,8 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
-use std::os::fd::AsRawFd;
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -248,6 +248,40 @@ fn it_is_an_arm_of_a_selection() {
             writable(_write) -> ready => ready.map(|()| 3).unwrap(),
         };
         assert_eq!(name, 3);
+    });
+}
+
+/// Calls that want `&mut`, as those of many a library's types do.
+#[test]
+fn calls_that_change_the_source() {
+    struct Counting(UnixStream, usize);
+    impl Counting {
+        fn receive(&mut self) -> io::Result<u8> {
+            self.1 += 1;
+            let mut byte = [0];
+            self.0.read_exact(&mut byte)?;
+            Ok(byte[0])
+        }
+        fn send(&mut self, byte: u8) -> io::Result<usize> {
+            self.0.write(&[byte])
+        }
+    }
+    impl AsFd for Counting {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
+    in_a_task(|| {
+        let (near, far) = UnixStream::pair().unwrap();
+        let [mut near, mut far] = [near, far].map(|end| Async::new(Counting(end, 0)).unwrap());
+        let reader = spawn(move || {
+            let byte = near.read_with_mut(Counting::receive).unwrap();
+            (byte, near.get_mut().1)
+        });
+        yield_now();
+        assert!(!reader.is_finished());
+        assert_eq!(far.write_with_mut(|far| far.send(7)).unwrap(), 1);
+        assert_eq!(reader.join().unwrap(), (7, 2));
     });
 }
 

@@ -51,6 +51,7 @@ struct Shared<T> {
 /// });
 /// ```
 #[must_use]
+#[doc(alias = "channel")]
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let shared = Rc::new(Shared {
         channel: Channel::new(capacity, Line::default()),
@@ -72,6 +73,7 @@ pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// assert_eq!((receiver.len(), receiver.capacity()), (1000, None));
 /// ```
 #[must_use]
+#[doc(alias = "channel")]
 pub fn unbounded<T>() -> (Sender<T>, Receiver<T>) {
     bounded(usize::MAX)
 }

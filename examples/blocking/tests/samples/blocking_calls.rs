@@ -44,10 +44,12 @@ pub fn sockets() -> Result<()> {
     std::os::unix::net::UnixStream::connect("name")?;
     std::os::unix::net::UnixListener::bind("name")?;
     std::os::unix::net::UnixDatagram::bind("name")?;
+    std::os::unix::net::UnixStream::pair()?;
+    std::os::unix::net::UnixDatagram::pair()?;
     Ok(())
 }
 
-pub fn files() -> Result<()> {
+pub fn files(path: &std::path::Path) -> Result<()> {
     std::fs::read("name")?;
     std::fs::read_to_string("name")?;
     std::fs::write("name", "text")?;
@@ -58,6 +60,16 @@ pub fn files() -> Result<()> {
     std::fs::remove_file("name")?;
     std::fs::remove_dir_all("name")?;
     std::fs::rename("name", "other")?;
+    std::fs::symlink_metadata("name")?;
+    std::fs::exists("name")?;
+    std::fs::create_dir("name")?;
+    std::fs::remove_dir("name")?;
+    std::fs::hard_link("name", "other")?;
+    std::fs::read_link("name")?;
+    std::fs::set_permissions("name", path.metadata()?.permissions())?;
+    std::fs::File::create_new("name")?;
+    let _kinds = (path.exists(), path.is_file(), path.is_dir());
+    path.read_dir()?;
     std::fs::canonicalize("name")?;
     std::fs::File::open("name")?;
     std::fs::File::create("name")?;
