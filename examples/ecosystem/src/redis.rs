@@ -4,7 +4,7 @@
 //! [`ConnectionLike`] only. Below it there are two things to do: send bytes that it has packed, and let its
 //! parser read an answer.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
 use redis::{Cmd, ConnectionLike, ErrorKind, Msg, Parser, RedisError, RedisResult, Value, cmd};
 
@@ -12,6 +12,7 @@ use redis::{Cmd, ConnectionLike, ErrorKind, Msg, Parser, RedisError, RedisResult
 pub struct Connection<S> {
     stream: S,
     parser: Parser,
+    /// Failed, or given up while answers were on their way: the next command would get one of those.
     broken: bool,
 }
 
@@ -39,10 +40,17 @@ impl<S: Read + Write> Connection<S> {
         Ok(Subscription(self))
     }
 
-    fn send(&mut self, packed: &[u8]) -> RedisResult<()> {
-        let sent = self.stream.write_all(packed);
-        self.broken |= sent.is_err();
-        Ok(sent?)
+    /// Sends commands, and reads so many answers. Whoever is cancelled in between leaves the connection broken.
+    fn exchange(&mut self, packed: &[u8], answers: usize) -> RedisResult<Vec<Value>> {
+        if self.broken {
+            return Err(io::Error::from(io::ErrorKind::BrokenPipe).into());
+        }
+        self.broken = true;
+        self.stream.write_all(packed)?;
+        let answers = (0..answers).map(|_| self.parser.parse_value(&mut self.stream));
+        let answers = answers.collect::<RedisResult<_>>()?;
+        self.broken = false;
+        Ok(answers)
     }
 
     fn receive(&mut self) -> RedisResult<Value> {
@@ -54,8 +62,8 @@ impl<S: Read + Write> Connection<S> {
 
 impl<S: Read + Write> ConnectionLike for Connection<S> {
     fn req_packed_command(&mut self, packed: &[u8]) -> RedisResult<Value> {
-        self.send(packed)?;
-        self.receive()
+        let mut answers = self.exchange(packed, 1)?;
+        Ok(answers.remove(0))
     }
 
     /// `offset` answers come before those that are wanted: in a transaction, that the commands were queued.
@@ -65,10 +73,8 @@ impl<S: Read + Write> ConnectionLike for Connection<S> {
         offset: usize,
         count: usize,
     ) -> RedisResult<Vec<Value>> {
-        self.send(packed)?;
         // All answers are read, also behind a refusal: the next command is to find its own.
-        let answers = (0..offset + count).map(|_| self.receive());
-        let mut answers = answers.collect::<RedisResult<Vec<_>>>()?;
+        let mut answers = self.exchange(packed, offset + count)?;
         let wanted = answers.split_off(offset);
         Value::Array(answers).extract_error()?;
         Ok(wanted)

@@ -14,7 +14,7 @@ use std::time::Duration;
 use ecosystem::redis::Connection;
 use greenroom::net::{TcpListener, TcpStream, UnixStream};
 use greenroom::sync::Event;
-use greenroom::{gather, run, sleep, spawn};
+use greenroom::{gather, run, sleep, spawn, timeout};
 use redis::{Commands, ConnectionLike, ErrorKind, Pipeline, cmd, pipe};
 
 /// A Redis of one's own, which ends with the test.
@@ -241,5 +241,20 @@ fn a_connection_that_broke_says_so() {
         let broken = db.get::<_, String>("cow").unwrap_err();
         assert_eq!(broken.kind(), ErrorKind::Io);
         assert!(!db.is_open());
+    });
+}
+
+#[test]
+fn a_command_that_is_given_up_leaves_no_answer_for_the_next() {
+    let redis = Redis::start();
+    run(|| {
+        let mut connection = redis.connect();
+        let _: () = connection.set("a", 1).unwrap();
+        let soon = Duration::from_millis(20);
+        let late = timeout(soon, || connection.blpop::<_, Option<String>>("empty", 5.0));
+        assert!(late.is_err());
+        // Its answer may still come: it must not be taken for this one's.
+        assert!(!connection.is_open());
+        assert!(connection.get::<_, i32>("a").is_err());
     });
 }
