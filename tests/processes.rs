@@ -13,6 +13,9 @@ mod support;
 mod cancelled;
 #[path = "processes/image.rs"]
 mod image;
+#[cfg(target_os = "linux")]
+#[path = "processes/limits.rs"]
+mod limits;
 #[path = "processes/many.rs"]
 mod many;
 #[path = "processes/pipes.rs"]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::process::{self, ExitStatus, Output};
 
 use super::{ChildStderr, ChildStdin, ChildStdout, both, orphans};
@@ -10,7 +11,6 @@ use crate::scheduler::io::Direction;
 use crate::scheduler::outside::Caller;
 use crate::scheduler::park;
 use crate::sys::process as system;
-use crate::unblock::unblock;
 
 /// A process that was started by a [`Command`](super::Command), as [`std::process::Child`], waiting
 /// instead of blocking.
@@ -49,18 +49,9 @@ pub struct Child {
     /// What it complains of, if that was piped.
     pub stderr: Option<ChildStderr>,
     std: Option<process::Child>,
-    end: End,
+    /// What tells of its end. Made by the first wait that has to, and kept for all that follow.
+    end: Option<Descriptor<OwnedFd>>,
     kill_on_drop: bool,
-}
-
-/// How its end is waited for.
-enum End {
-    /// Nobody has waited yet.
-    Unknown,
-    /// By a descriptor.
-    Descriptor(Descriptor<std::os::fd::OwnedFd>),
-    /// By a thread.
-    Thread,
 }
 
 impl Child {
@@ -70,7 +61,7 @@ impl Child {
             stdout: std.stdout.take().map(ChildStdout::from),
             stderr: std.stderr.take().map(ChildStderr::from),
             std: Some(std),
-            end: End::Unknown,
+            end: None,
             kill_on_drop,
         }
     }
@@ -110,12 +101,15 @@ impl Child {
     /// Waits for the end of the process. Closes its standard input first, if it is still in
     /// [`stdin`](Self::stdin), so that it need not wait for more. Called again it gives the same.
     ///
-    /// The end is told by a descriptor where the system has such (Linux since 5.3), and else by a thread of the pool of
-    /// [`unblock`], which is taken as long as the process lives.
+    /// The end is told by a descriptor where the system has such (Linux since 5.3, unless a filter forbids it), and
+    /// else by a thread that is started for this child, however often it is waited for, and lives as long as it.
     ///
     /// # Errors
     ///
-    /// As std's; that the runtime cannot watch one descriptor more.
+    /// As std's; that the process has no descriptor left, or no thread where one is needed, or the runtime cannot
+    /// watch one descriptor more. The child can be waited for again.
+    ///
+    /// With [`Delivery::Error`](crate::Delivery::Error), that the task was cancelled.
     ///
     /// # Scheduling
     ///
@@ -127,30 +121,32 @@ impl Child {
     /// Unwinds when the task was cancelled. The process lives on, and can be waited for again.
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
         drop(self.stdin.take());
-        if !Caller::here().is_task() {
+        let caller = Caller::here();
+        if !caller.is_task() {
             return self.std_mut().wait();
-        }
-        if matches!(self.end, End::Unknown) {
-            self.end = match system::end_of(self.id()) {
-                Ok(fd) => End::Descriptor(Descriptor::new(fd)),
-                // It has ended, and perhaps nobody knows how; or there are no such descriptors.
-                Err(_) => End::Thread,
-            };
         }
         let Some(std) = &mut self.std else {
             unreachable!("only a conversion takes it out")
         };
-        match &self.end {
-            End::Descriptor(end) => end.transfer(
-                Direction::Read,
-                |_| false,
-                |_| {
-                    let ended = std.try_wait()?;
-                    ended.ok_or_else(|| io::ErrorKind::WouldBlock.into())
-                },
-            ),
-            End::Unknown | End::Thread => wait_by_thread(std),
+        if self.end.is_none() {
+            // One that is reaped has a number that may be another's by now.
+            if let Some(status) = std.try_wait()? {
+                caller.spend();
+                return Ok(status);
+            }
         }
+        let end = match &mut self.end {
+            Some(end) => end,
+            none => none.insert(Descriptor::new(system::end_of(std.id())?)),
+        };
+        end.transfer(
+            Direction::Read,
+            |_| false,
+            |_| {
+                let ended = std.try_wait()?;
+                ended.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+            },
+        )
     }
 
     /// Waits for the end of the process, and reads all that it writes to its piped streams meanwhile.
@@ -180,17 +176,6 @@ impl Child {
             stdout,
             stderr,
         })
-    }
-}
-
-/// [`Child::wait`] where no descriptor tells.
-fn wait_by_thread(std: &mut process::Child) -> io::Result<ExitStatus> {
-    loop {
-        if let Some(status) = std.try_wait()? {
-            return Ok(status);
-        }
-        let pid = std.id();
-        unblock(move || system::wait_for_end(pid))?;
     }
 }
 
@@ -230,32 +215,5 @@ impl fmt::Debug for Child {
             .field("stderr", &self.stderr)
             .field("kill_on_drop", &self.kill_on_drop)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-    use std::process::{Command, Stdio};
-
-    use super::{Child, End};
-
-    #[test]
-    fn where_no_descriptor_tells_a_thread_does() -> io::Result<()> {
-        crate::task::run(|| {
-            for code in [0, 3] {
-                let mut child = Child::from(
-                    Command::new("sh")
-                        .args(["-c", &format!("read line; exit {code}")])
-                        .stdin(Stdio::piped())
-                        .spawn()?,
-                );
-                child.end = End::Thread;
-                for _ in 0..2 {
-                    assert_eq!(child.wait()?.code(), Some(code));
-                }
-            }
-            Ok(())
-        })
     }
 }
