@@ -8,6 +8,8 @@ mod support;
 
 #[path = "signals/arms.rs"]
 mod arms;
+#[path = "signals/handlers.rs"]
+mod handlers;
 #[path = "signals/process.rs"]
 mod process;
 #[path = "signals/raise.rs"]

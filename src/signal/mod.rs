@@ -26,6 +26,9 @@
 //! - The first receiver of a kind replaces what the system does by itself, for the rest of
 //!   the process: when all receivers are dropped, the signal is ignored. A handler somebody else had installed
 //!   is still called, before.
+//! - Who puts the system's own behaviour back by other means takes the signal from all receivers, until the next
+//!   one of that kind is made. Who installs another handler takes it for good, unless that handler calls the one
+//!   before it.
 //! - The handler runs on whatever thread the system picks. It sets a flag and wakes the receiver, no
 //!   more; it runs on the thread's alternate signal stack, so no task needs room for it.
 //! - Signals that say that the program is broken (`SIGSEGV`, `SIGBUS`, `SIGILL`, `SIGFPE`), and those
@@ -73,7 +76,7 @@ pub(crate) mod arms {
 ///
 /// # Errors
 ///
-/// If the process has no descriptor left.
+/// As [`Signals::new`] and [`Signals::recv`].
 ///
 /// # Scheduling
 ///
@@ -121,14 +124,19 @@ impl Signals {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a signal that does not exist or [cannot be received](self#what-to-know); what the system
-    /// says, if the process has no descriptor left. Nothing is received then.
+    /// `InvalidInput` for a signal that does not exist or [cannot be received](self#what-to-know); `ResourceBusy`
+    /// for one whose handler somebody else has replaced since it was received here first; what the system says, if
+    /// the process has no descriptor left. Nothing is received then, and all signals do what they did before.
     pub fn new(kinds: impl IntoIterator<Item = SignalKind>) -> io::Result<Self> {
         let mut different: Vec<SignalKind> = Vec::new();
         for kind in kinds {
             if !different.contains(&kind) {
                 different.push(kind);
             }
+        }
+        // Before anything is changed: what cannot be had must not cost the others.
+        for kind in &different {
+            Registration::check(kind.as_raw())?;
         }
         let (bell, ear) = Bell::new(different.len())?;
         let mut signals = Self {

@@ -16,6 +16,8 @@ pub(crate) mod descriptor;
 mod epoll;
 #[cfg(stacks = "slab")]
 pub(crate) mod fault;
+#[cfg(all(feature = "signal", any(reactor = "epoll", reactor = "kqueue")))]
+mod handlers;
 #[cfg(all(feature = "runtime", reactor = "kqueue"))]
 mod kqueue;
 #[cfg(all(feature = "io", any(reactor = "epoll", reactor = "kqueue")))]

@@ -26,7 +26,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook_registry::SigId;
 
-use super::check::{check, retry};
+use super::check::retry;
+use super::handlers;
 
 pub(crate) use libc::{
     SIGALRM, SIGCHLD, SIGHUP, SIGINT, SIGIO, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
@@ -100,25 +101,32 @@ impl Bell {
 pub(crate) struct Registration(SigId);
 
 impl Registration {
-    /// Makes `signal` ring.
+    /// Whether `signal` can be made to ring. Changes nothing.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for signals that cannot be handled in this way, or that do not exist.
-    pub(crate) fn new(signal: i32, bell: &Arc<Bell>, index: u8) -> io::Result<Self> {
+    /// `InvalidInput` for signals that cannot be handled in this way, or that do not exist; `ResourceBusy` if
+    /// another handler has replaced ours.
+    pub(crate) fn check(signal: i32) -> io::Result<()> {
         // A handler that returns from a fault of the program meets the same fault again.
         if signal_hook_registry::FORBIDDEN.contains(&signal) || signal == libc::SIGBUS {
             return Err(refused(signal));
         }
+        handlers::check_for(signal).map_err(|error| told(signal, error))
+    }
+
+    /// Makes `signal` ring, which was checked before.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check), if the handler was replaced in between.
+    pub(crate) fn new(signal: i32, bell: &Arc<Bell>, index: u8) -> io::Result<Self> {
         let bell = Arc::clone(bell);
-        // SAFETY: the action touches an atomic and writes to a descriptor that never blocks, and no more.
-        let id = unsafe { signal_hook_registry::register(signal, move || bell.ring(index)) };
-        let registration = Self(id.map_err(|error| match error.raw_os_error() {
-            Some(libc::EINVAL) => refused(signal),
-            _ => error,
-        })?);
-        use_the_alternate_stack(signal)?;
-        Ok(registration)
+        let registered = handlers::install(signal, || {
+            // SAFETY: the action touches an atomic and writes to a descriptor that never blocks, and no more.
+            unsafe { signal_hook_registry::register(signal, move || bell.ring(index)) }.map(Self)
+        });
+        registered.map_err(|error| told(signal, error))
     }
 }
 
@@ -133,19 +141,12 @@ fn refused(signal: i32) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
-/// Lets the handler that is there run on the thread's alternate signal stack, if it has one: the
-/// stack of a task may be too small for it.
-fn use_the_alternate_stack(signal: i32) -> io::Result<()> {
-    // SAFETY: a sigaction of zeros is a valid value of the plain C struct.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: only reads the present handler, into a struct of ours.
-    check(unsafe { libc::sigaction(signal, ptr::null(), &raw mut action) })?;
-    if action.sa_flags & libc::SA_ONSTACK == 0 {
-        action.sa_flags |= libc::SA_ONSTACK;
-        // SAFETY: sets the handler that was there a moment ago, with one more flag.
-        check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) })?;
+/// What the system says of a signal that does not exist, with its name.
+fn told(signal: i32, error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::EINVAL) => refused(signal),
+        _ => error,
     }
-    Ok(())
 }
 
 /// What a signal is called.
