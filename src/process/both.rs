@@ -1,8 +1,10 @@
 //! Reading two pipes at once, in one task: neither may fill up while the other is read.
 
+use std::fs::File;
 use std::io::{self, Read};
 
 use super::{ChildStderr, ChildStdout};
+use crate::io::Watch;
 use crate::io::arms::Readable;
 use crate::scheduler::TaskRef;
 use crate::scheduler::park;
@@ -44,8 +46,8 @@ fn together(
     let mut piece = vec![0; PIECE];
     loop {
         park::spend(task);
-        let first = found(out.try_receive(&mut piece), &piece, from_out)?;
-        let second = found(err.try_receive(&mut piece), &piece, from_err)?;
+        let first = look(&out, &mut piece, from_out)?;
+        let second = look(&err, &mut piece, from_err)?;
         match (first, second) {
             (Found::End, _) => return err.read_to_end(from_err).map(drop),
             (_, Found::End) => return out.read_to_end(from_out).map(drop),
@@ -55,15 +57,21 @@ fn together(
     }
 }
 
-fn found(read: io::Result<usize>, piece: &[u8], all: &mut Vec<u8>) -> io::Result<Found> {
-    match read {
-        Ok(0) => Ok(Found::End),
-        Ok(count) => {
-            all.extend_from_slice(&piece[..count]);
-            Ok(Found::Data)
-        }
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Found::Nothing),
-        Err(error) => Err(error),
+/// Takes what is there, without waiting.
+fn look(pipe: &impl Watch<Std = File>, piece: &mut [u8], all: &mut Vec<u8>) -> io::Result<Found> {
+    let pipe = pipe.watched().0;
+    pipe.keep_flag()?;
+    loop {
+        return match pipe.std().read(piece) {
+            Ok(0) => Ok(Found::End),
+            Ok(count) => {
+                all.extend_from_slice(&piece[..count]);
+                Ok(Found::Data)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
     }
 }
 

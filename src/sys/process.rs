@@ -1,4 +1,4 @@
-//! The ends of child processes, and their pipes.
+//! The ends of child processes.
 //!
 //! The end of a child is waited for as anything else is: by the reactor, at a descriptor. Where the system has
 //! none that stand for processes, one is made, and a thread of its own looks after the child.
@@ -6,12 +6,12 @@
 //! Must never: reap. Who knows of a child's status is std's `Child` alone.
 #![expect(
     unsafe_code,
-    reason = "descriptors of processes, and reads and writes by reference, which std lacks"
+    reason = "descriptors of processes, and waiting without reaping, which std lacks"
 )]
 
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use super::check::retry;
@@ -84,26 +84,4 @@ fn wait_for_end(pid: u32) -> io::Result<()> {
     // SAFETY: the structure is ours to write for the length of the call.
     retry(|| unsafe { libc::waitid(libc::P_PID, pid, &raw mut info, options) })?;
     Ok(())
-}
-
-/// Reads from a pipe. It may block, as far as the pipe does.
-pub(crate) fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
-    let room = buffer.len();
-    // SAFETY: the buffer is borrowed mutably for the call, and its true length is passed.
-    count(retry(|| unsafe {
-        libc::read(fd.as_raw_fd(), buffer.as_mut_ptr().cast(), room)
-    }))
-}
-
-/// Writes to a pipe. It may block, as far as the pipe does.
-pub(crate) fn write(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<usize> {
-    // SAFETY: the data is borrowed for the call, and its true length is passed.
-    count(retry(|| unsafe {
-        libc::write(fd.as_raw_fd(), data.as_ptr().cast(), data.len())
-    }))
-}
-
-fn count(returned: io::Result<isize>) -> io::Result<usize> {
-    // `check` has seen that it is not negative.
-    returned.map(|count| usize::try_from(count).unwrap_or(0))
 }

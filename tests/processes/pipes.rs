@@ -1,6 +1,6 @@
 //! The pipes of a child, one by one.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,27 @@ fn a_reader_waits_and_others_run() {
         }
         assert_eq!(stdout.read(&mut [0]).unwrap(), 0);
         assert!(child.wait().unwrap().success());
+    });
+}
+
+#[test]
+fn several_pieces_go_through_in_one_call() {
+    run(|| {
+        let mut child = sh("exec cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = child.stdin.take().unwrap();
+        let pieces = [IoSlice::new(b"one"), IoSlice::new(b"two")];
+        assert_eq!((&stdin).write_vectored(&pieces).unwrap(), 6);
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+        let (mut first, mut second) = ([0; 2], [0; 9]);
+        let mut pieces = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
+        let mut stdout = child.stdout.take().unwrap();
+        assert_eq!(stdout.read_vectored(&mut pieces).unwrap(), 6);
+        assert_eq!((&first, &second[..4]), (b"on", &b"etwo"[..]));
     });
 }
 
