@@ -2,7 +2,8 @@
 //!
 //! Standard input and output belong to other processes, too, and the flag would be theirs as well.
 //! - Linux can be told with each call, by `RWF_NOWAIT`: it does so for sockets and disk files, for pipes
-//!   since 6.4, not for terminals or named pipes. Who cannot says `EOPNOTSUPP`.
+//!   since 6.4, not for terminals or named pipes. Who cannot says `EOPNOTSUPP`. What a pipe or a socket says is
+//!   the answer; a disk file's `WouldBlock` is a "not yet" that nothing would tell the end of.
 //! - Elsewhere `poll` is asked first. When it says that there is something, a read returns what there is. When
 //!   it says that there is room, a pipe takes `PIPE_BUF` bytes. Another process may be faster in between, and
 //!   a terminal may have less room than asked for: then the call blocks after all.
@@ -38,7 +39,7 @@ impl Refused {
 
 /// Reads what is there, or fails with `WouldBlock`.
 pub(crate) fn read(fd: BorrowedFd<'_>, buf: &mut [u8], refused: &Refused) -> io::Result<usize> {
-    match told(refused, || flagged::read(fd, buf)) {
+    match told(fd, refused, || flagged::read(fd, buf)) {
         Some(result) => return result,
         None => look(fd, true)?,
     }
@@ -50,7 +51,7 @@ pub(crate) fn read(fd: BorrowedFd<'_>, buf: &mut [u8], refused: &Refused) -> io:
 
 /// Writes what there is room for, or fails with `WouldBlock`.
 pub(crate) fn write(fd: BorrowedFd<'_>, data: &[u8], refused: &Refused) -> io::Result<usize> {
-    match told(refused, || flagged::write(fd, data)) {
+    match told(fd, refused, || flagged::write(fd, data)) {
         Some(result) => return result,
         None => look(fd, false)?,
     }
@@ -79,13 +80,28 @@ fn most(fd: BorrowedFd<'_>) -> io::Result<usize> {
     })
 }
 
-/// The call that is told not to wait, if it can be. A disk file may say "not yet", which it is not asked twice.
-fn told<R>(refused: &Refused, call: impl FnOnce() -> io::Result<R>) -> Option<io::Result<R>> {
+/// Whether it is a pipe or a socket: then `poll` tells when the next try is worth it.
+fn waits_for_somebody(fd: BorrowedFd<'_>) -> bool {
+    about(fd)
+        .is_ok_and(|about| matches!(about.st_mode & libc::S_IFMT, libc::S_IFIFO | libc::S_IFSOCK))
+}
+
+/// The call that is told not to wait, if it can be, and if its answer counts.
+///
+/// Where it would wait for somebody, `poll` and an ordinary call must not come after: whoever is faster in between
+/// would make that one block. A disk file waits for nobody, and is not asked twice.
+fn told<R>(
+    fd: BorrowedFd<'_>,
+    refused: &Refused,
+    call: impl FnOnce() -> io::Result<R>,
+) -> Option<io::Result<R>> {
     if !flagged::EXISTS || refused.0.load(Ordering::Relaxed) {
         return None;
     }
     match call() {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            waits_for_somebody(fd).then(|| Err(error))
+        }
         Err(error)
             if matches!(
                 error.raw_os_error(),
@@ -187,4 +203,67 @@ fn about(fd: BorrowedFd<'_>) -> io::Result<libc::stat> {
 /// Whether a descriptor is not there, which standard input and output may be.
 pub(crate) fn is_closed(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EBADF)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::os::fd::AsFd;
+
+    use super::{Refused, flagged, read, told, write};
+    use crate::sys::pipe::pipe;
+
+    /// Whether this kernel can be told not to wait, with pipes.
+    fn can_be_told() -> bool {
+        let (reader, _writer) = pipe().unwrap();
+        let told = flagged::EXISTS.then(|| flagged::read(reader.as_fd(), &mut [0]));
+        told.is_some_and(|told| told.is_err_and(|error| blocked(&error)))
+    }
+
+    fn blocked(error: &io::Error) -> bool {
+        error.kind() == io::ErrorKind::WouldBlock
+    }
+
+    #[test]
+    fn of_a_pipe_the_first_answer_counts() {
+        if !can_be_told() {
+            return;
+        }
+        let refused = Refused::new();
+        let (reader, writer) = pipe().unwrap();
+        let (reader, writer) = (reader.as_fd(), writer.as_fd());
+        // Something comes just after the call has found nothing: others may take it just as fast.
+        let answer = told(reader, &refused, || {
+            let found = flagged::read(reader, &mut [0]);
+            write(writer, b"x", &refused).unwrap();
+            found
+        });
+        assert!(answer.unwrap().is_err_and(|error| blocked(&error)));
+        assert_eq!(read(reader, &mut [0; 8], &refused).unwrap(), 1);
+
+        let page = [0; 4096];
+        let full = loop {
+            if let Err(error) = write(writer, &page, &refused) {
+                break error;
+            }
+        };
+        assert!(blocked(&full));
+        let answer = told(writer, &refused, || {
+            let found = flagged::write(writer, &page);
+            read(reader, &mut [0; 4096], &refused).unwrap();
+            found
+        });
+        assert!(answer.unwrap().is_err_and(|error| blocked(&error)));
+    }
+
+    #[test]
+    fn who_refused_is_asked_by_poll() {
+        let refused = Refused::new();
+        let (reader, writer) = pipe().unwrap();
+        let unable = || Err::<(), _>(io::Error::from_raw_os_error(libc::EOPNOTSUPP));
+        assert!(told(reader.as_fd(), &refused, unable).is_none());
+        assert!(read(reader.as_fd(), &mut [0], &refused).is_err_and(|error| blocked(&error)));
+        assert_eq!(write(writer.as_fd(), b"x", &refused).unwrap(), 1);
+        assert_eq!(read(reader.as_fd(), &mut [0; 8], &refused).unwrap(), 1);
+    }
 }
