@@ -3,7 +3,7 @@
 //! Whether it blocks is a flag of the open file, shared by all duplicates of the descriptor, in this
 //! process and in others.
 //!
-//! Must never: block, [`poll_one`] excepted; know of the reactor.
+//! Must never: block, [`poll_one`] and [`poll_two`] excepted; know of the reactor.
 #![expect(unsafe_code, reason = "the calls `fcntl` and `poll`")]
 
 use std::io;
@@ -49,24 +49,43 @@ pub(crate) fn poll_one(
 ) -> io::Result<bool> {
     let read = if readable { libc::POLLIN } else { 0 };
     let write = if writable { libc::POLLOUT } else { 0 };
-    let mut wanted = libc::pollfd {
+    poll([(fd, read | write)], timeout)
+}
+
+/// Blocks the OS thread until one of two descriptors is worth a try to read, or the time is over (`Ok(false)`).
+///
+/// As [`poll_one`] else.
+pub(crate) fn poll_two(
+    one: BorrowedFd<'_>,
+    other: BorrowedFd<'_>,
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
+    poll([(one, libc::POLLIN), (other, libc::POLLIN)], timeout)
+}
+
+fn poll<const N: usize>(
+    wanted: [(BorrowedFd<'_>, libc::c_short); N],
+    timeout: Option<Duration>,
+) -> io::Result<bool> {
+    let mut wanted = wanted.map(|(fd, events)| libc::pollfd {
         fd: fd.as_raw_fd(),
-        events: read | write,
+        events,
         revents: 0,
-    };
+    });
+    let count = libc::nfds_t::try_from(N).map_err(io::Error::other)?;
     // A limit beyond the end of the clock is none.
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        // SAFETY: one entry is passed, ours to write for the length of the call.
-        let found = check(unsafe { libc::poll(&raw mut wanted, 1, milliseconds(left)) });
+        // SAFETY: so many entries are passed as there are, ours to write for the length of the call.
+        let found = check(unsafe { libc::poll(wanted.as_mut_ptr(), count, milliseconds(left)) });
         match found {
             Ok(0) if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
                 return Ok(false);
             }
             // A very long limit was cut: go on with the rest.
             Ok(0) => {}
-            Ok(_) if wanted.revents & libc::POLLNVAL != 0 => {
+            Ok(_) if wanted.iter().any(|one| one.revents & libc::POLLNVAL != 0) => {
                 return Err(io::Error::from_raw_os_error(libc::EBADF));
             }
             Ok(_) => return Ok(true),
@@ -92,7 +111,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::super::check::interrupts::interrupting;
-    use super::{is_nonblocking, poll_one, set_nonblocking};
+    use super::{is_nonblocking, poll_one, poll_two, set_nonblocking};
 
     #[test]
     fn the_flag_is_set_and_cleared() {
@@ -114,6 +133,17 @@ mod tests {
         assert!(poll_one(near.as_fd(), true, false, Some(Duration::MAX)).unwrap());
         drop(far);
         assert!(poll_one(near.as_fd(), false, true, None).unwrap());
+    }
+
+    #[test]
+    fn either_of_two_ends_the_wait() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let (quiet, _far) = UnixStream::pair().unwrap();
+        let short = Some(Duration::from_millis(1));
+        assert!(!poll_two(near.as_fd(), quiet.as_fd(), short).unwrap());
+        far.write_all(b"x").unwrap();
+        assert!(poll_two(near.as_fd(), quiet.as_fd(), None).unwrap());
+        assert!(poll_two(quiet.as_fd(), near.as_fd(), None).unwrap());
     }
 
     #[test]

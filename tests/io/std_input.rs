@@ -305,3 +305,83 @@ mod late {
         });
     }
 }
+
+/// One who waits on another thread, and what another call has taken from the kernel and left.
+mod left {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const NAME: &str = "std_input::left::who_waits_elsewhere_is_told";
+    const ROUNDS: usize = 100;
+
+    fn read() -> String {
+        let mut buf = [0; 16];
+        let length = stdin().read(&mut buf).unwrap();
+        String::from_utf8_lossy(&buf[..length]).into_owned()
+    }
+
+    /// Whoever waits here sees nothing of the kernel's until the other has looked.
+    fn in_a_task() {
+        let (waits, waiting) = mpsc::channel();
+        let (go, gate) = mpsc::channel();
+        let other = thread::spawn(move || {
+            run(|| {
+                let task = spawn(read);
+                (0..3).for_each(|_| yield_now());
+                waits.send(()).unwrap();
+                gate.recv().unwrap(); // nothing of this thread runs meanwhile
+                task.join().unwrap()
+            })
+        });
+        waiting.recv().unwrap();
+        tell("part");
+        run(|| assert!(timeout(SHORT * 20, || stdin().read_line(&mut String::new())).is_err()));
+        go.send(()).unwrap();
+        // It may be that nothing had come yet: then the kernel tells it.
+        assert_eq!(other.join().unwrap(), "ab");
+    }
+
+    /// A plain thread and a task that want a line each: whoever is faster takes both from the kernel.
+    fn in_a_thread() {
+        let line = || {
+            let mut line = String::new();
+            stdin().read_line(&mut line).unwrap();
+            line
+        };
+        tell("lines");
+        for round in 0..ROUNDS {
+            let other = thread::spawn(line);
+            let mut lines = [run(line), other.join().unwrap()];
+            lines.sort_unstable();
+            assert_eq!(lines, ["cd\n", "ef\n"]);
+            tell(round);
+        }
+    }
+
+    #[test]
+    fn who_waits_elsewhere_is_told() {
+        if again::case().is_some() {
+            in_a_task();
+            in_a_thread();
+            return;
+        }
+        bounded(|| {
+            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
+            let mut input = child.stdin.take().unwrap();
+            let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
+            assert!(answers.any(|line| line.unwrap() == "> part"));
+            input.write_all(b"ab").unwrap();
+            assert!(answers.any(|line| line.unwrap() == "> lines"));
+            for round in 0..ROUNDS {
+                sleep(Duration::from_micros(100));
+                input.write_all(b"c").unwrap();
+                input.write_all(b"d\nef\n").unwrap();
+                assert!(answers.any(|line| line.unwrap() == format!("> {round}")));
+            }
+            // It is not to be woken by the end.
+            told(child);
+            drop(input);
+        });
+    }
+}

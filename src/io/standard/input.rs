@@ -6,20 +6,21 @@
 //! ```
 //!
 //! A line that has come in part stays in the buffer until the rest is there, so a call that gives up loses
-//! nothing. Whoever waits is told by the kernel alone. So while a caller on another thread waits, nothing is
-//! taken from the kernel that is not returned: it might wait for what lies in the buffer. Those on the same thread
-//! wait in one line, and each wakes the next.
+//! nothing. The kernel does not tell of what was taken from it. So whoever takes more than it returns wakes all
+//! who wait, and each looks once: after that there is nothing in the buffer for it. Tasks of one runtime wait in one
+//! line; the first of them looks, and each that leaves wakes the next.
 //!
-//! Must never: wait with the buffer locked, or give bytes in another order than they came.
+//! Must never: wait, or wake anybody, with the buffer locked; give bytes in another order than they came.
 
 use std::io::{self, IsTerminal, Read};
 use std::iter::FusedIterator;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::waiters::{Bell, Waiters, Whom};
 use super::{Stream, where_closed};
 use crate::scheduler::io::Direction;
+use crate::scheduler::outside::Caller;
 use crate::sys::nowait;
 
 static STDIN: Stream = Stream::new();
@@ -68,12 +69,14 @@ pub fn stdin() -> Stdin {
 /// # Errors
 ///
 /// What the system says (to a program in the background of a terminal for instance); never `WouldBlock` or
-/// `Interrupted`. A closed descriptor is at its end, as with std.
+/// `Interrupted`. A call that has to wait needs a descriptor or two of its own, and says if there are none left. A
+/// closed descriptor is at its end, as with std.
 ///
 /// # Scheduling
 ///
 /// Where there is something a read goes on at once; one of every 128 lets the other tasks run first. Else the
-/// others run until there is. Tasks of one thread that wait are served in order.
+/// others run until there is. Tasks of one thread that wait are served in order. Of several threads the
+/// fastest is served first; what it leaves is for those who wait.
 ///
 /// # Cancellation
 ///
@@ -90,8 +93,9 @@ struct Buffer {
     start: usize,
     /// From `start` up to here there is no end of a line.
     searched: usize,
-    /// The thread of each call that waits.
-    waiting: Vec<ThreadId>,
+    /// Whether something was taken from the kernel that those who wait have not been told of.
+    news: bool,
+    waiters: Waiters,
 }
 
 fn buffer() -> MutexGuard<'static, Buffer> {
@@ -105,7 +109,8 @@ impl Buffer {
             bytes: Vec::new(),
             start: 0,
             searched: 0,
-            waiting: Vec::new(),
+            news: false,
+            waiters: Waiters::new(),
         }
     }
 
@@ -122,29 +127,34 @@ impl Buffer {
     }
 
     /// Asks the kernel once. 0 is the end of the input.
-    fn fill(&mut self, fd: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+    fn fill(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
         self.bytes.drain(..self.start);
         self.searched -= self.start;
         self.start = 0;
         let old = self.bytes.len();
-        self.bytes.resize(old + most, 0);
+        self.bytes.resize(old + CHUNK, 0);
         let read = nowait::read(fd, &mut self.bytes[old..], &STDIN.refused);
         let length = read.as_ref().map_or(0, |length| *length);
         self.bytes.truncate(old + length);
+        self.news |= length > 0;
         read
     }
 
-    /// Whether a call on another thread waits for the kernel to tell it of something.
-    fn others_wait(&self) -> bool {
-        self.waiting.iter().any(|id| *id != thread::current().id())
+    /// Those to be woken after a look of `own`.
+    fn to_be_told(&mut self, own: Option<&Waits>) -> Vec<Whom> {
+        if std::mem::take(&mut self.news) && !self.rest().is_empty() {
+            self.waiters.others(own.map(|waits| waits.0))
+        } else {
+            Vec::new()
+        }
     }
 
     fn read(&mut self, fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
         if self.rest().is_empty() {
-            if buf.len() >= CHUNK || self.others_wait() {
+            if buf.len() >= CHUNK {
                 return nowait::read(fd, buf, &STDIN.refused);
             }
-            self.fill(fd, CHUNK)?;
+            self.fill(fd)?;
         }
         let taken = self.take(buf.len());
         buf[..taken.len()].copy_from_slice(taken);
@@ -160,33 +170,52 @@ impl Buffer {
                 return Ok(self.take(length).to_vec());
             }
             self.searched = self.bytes.len();
-            let most = if self.others_wait() { 1 } else { CHUNK };
-            if where_closed(self.fill(fd, most), 0)? == 0 {
+            if where_closed(self.fill(fd), 0)? == 0 {
                 return Ok(self.take(usize::MAX).to_vec());
             }
         }
     }
 }
 
-/// A call that waits, for as long as it does.
-struct Waits;
+/// A call that waits, for as long as it does: its number.
+struct Waits(u64);
 
 impl Waits {
     /// To be made before the lock is given up.
-    fn enter(buffer: &mut Buffer) -> Self {
-        buffer.waiting.push(thread::current().id());
-        Self
+    fn enter(buffer: &mut Buffer, whom: Whom) -> Self {
+        Self(buffer.waiters.add(whom))
     }
 }
 
 impl Drop for Waits {
     fn drop(&mut self) {
-        let waiting = &mut buffer().waiting;
-        let own = thread::current().id();
-        if let Some(at) = waiting.iter().position(|id| *id == own) {
-            waiting.swap_remove(at);
+        buffer().waiters.remove(self.0);
+    }
+}
+
+/// One look into the buffer. Who finds nothing is noted as `waits`, and those who wait are told of what is left.
+fn look<R>(
+    fd: BorrowedFd<'_>,
+    call: &mut impl FnMut(&mut Buffer, BorrowedFd<'_>) -> io::Result<R>,
+    waits: &mut Option<Waits>,
+    whom: impl FnOnce() -> io::Result<Whom>,
+) -> io::Result<R> {
+    let mut buffer = buffer();
+    let mut result = call(&mut buffer, fd);
+    if waits.is_none() && result.as_ref().is_err_and(is_blocked) {
+        match whom() {
+            Ok(whom) => *waits = Some(Waits::enter(&mut buffer, whom)),
+            Err(error) => result = Err(error),
         }
     }
+    let others = buffer.to_be_told(waits.as_ref());
+    drop(buffer);
+    others.into_iter().for_each(Whom::wake);
+    result
+}
+
+fn is_blocked(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 impl Stdin {
@@ -253,15 +282,25 @@ impl Stdin {
     ) -> io::Result<R> {
         let fd = self.0.as_fd();
         let mut waits = None;
-        STDIN.transfer(fd, Direction::Read, || {
-            let mut buffer = buffer();
-            let result = call(&mut buffer, fd);
-            let blocked = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
-            if waits.is_none() && result.as_ref().is_err_and(blocked) {
-                waits = Some(Waits::enter(&mut buffer));
+        let caller = Caller::here();
+        if caller.is_task() {
+            return STDIN.transfer(fd, Direction::Read, || {
+                look(fd, &mut call, &mut waits, || {
+                    caller.address().map(Whom::Task)
+                })
+            });
+        }
+        let mut bell = None;
+        loop {
+            let result = look(fd, &mut call, &mut waits, || {
+                let new = bell.insert(Arc::new(Bell::new()?));
+                Ok(Whom::Thread(Arc::clone(new)))
+            });
+            match (result, &bell) {
+                (Err(error), Some(bell)) if is_blocked(&error) => bell.or_readable(fd)?,
+                (result, _) => return result,
             }
-            result
-        })
+        }
     }
 
     fn receive(&self, buf: &mut [u8]) -> io::Result<usize> {

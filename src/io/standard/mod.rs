@@ -10,6 +10,7 @@
 
 mod input;
 mod output;
+mod waiters;
 
 pub use input::{Lines, Stdin, stdin};
 pub use output::{Stderr, Stdout, stderr, stdout};
