@@ -17,7 +17,7 @@ use super::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::io::descriptor::Descriptor;
 use crate::scheduler::io::Direction;
 use crate::scheduler::park;
-use crate::sys::socket;
+use crate::sys::{datagram, socket};
 
 /// How long [`Incoming`] waits at most before it tries again.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
@@ -36,6 +36,13 @@ impl<S: AsFd> Descriptor<S> {
                 loop {
                     match socket::accept(fd) {
                         Err(error) if socket::is_connections_own(&error) => {}
+                        Err(error)
+                            if error.kind() == io::ErrorKind::WouldBlock
+                                && !self.never_waits()
+                                && datagram::is_shut_down(fd) =>
+                        {
+                            return Err(socket::no_longer_listens());
+                        }
                         result => return result,
                     }
                 }
@@ -49,9 +56,7 @@ impl<S: AsFd> Descriptor<S> {
         loop {
             match accept() {
                 Err(error) if socket::is_exhaustion(&error) && !self.never_waits() => {
-                    if pause.wait(self.std().as_fd()).is_err() {
-                        return Err(error);
-                    }
+                    pause.wait(self.std().as_fd())?;
                 }
                 result => return result,
             }

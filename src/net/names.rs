@@ -142,7 +142,8 @@ where
     try_unblock(move || name.to_socket_addrs())?
 }
 
-/// Tries one address after the other, and gives the error of the last one.
+/// Tries one address after the other, and gives the error of the last one. In a task, an error that is not the
+/// system's ends it: the task is cancelled or unwinding, and may wait for no other address either.
 pub(super) fn each<A: ToSocketAddrs, T>(
     addresses: A,
     mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
@@ -151,6 +152,9 @@ pub(super) fn each<A: ToSocketAddrs, T>(
     for address in addresses.to_socket_addrs()? {
         match attempt(address) {
             Ok(done) => return Ok(done),
+            Err(error) if error.raw_os_error().is_none() && park::current().is_some() => {
+                return Err(error);
+            }
             Err(error) => last = Some(error),
         }
     }

@@ -114,6 +114,11 @@ pub(super) fn count(returned: io::Result<isize>) -> io::Result<usize> {
     returned.map(|count| usize::try_from(count).unwrap_or(0))
 }
 
+/// What a listener says that was shut down. Of a Unix socket Linux says it only to a call that blocks.
+pub(crate) fn no_longer_listens() -> io::Error {
+    io::Error::from_raw_os_error(libc::EINVAL)
+}
+
 /// Takes one connection off a listener, or fails with `WouldBlock` if the listener is non-blocking.
 ///
 /// The new socket is closed on `exec`, and its own flag says "blocking". The address is the peer's.

@@ -115,14 +115,15 @@ mod descriptors {
 
     use greenroom::net::TcpStream;
     use greenroom::sync::unbounded;
-    use greenroom::{current, park, spawn};
+    use greenroom::{Cancelled, Config, Delivery, Runtime, current, park, sleep, spawn, yield_now};
 
-    use crate::support::{in_a_task, listener};
+    use crate::support::{SHORT, in_a_task, listener};
 
     const CONNECTIONS: usize = 2_000;
     const SERVER: &str = "limits::descriptors::the_server";
     const CLIENTS: &str = "limits::descriptors::the_clients";
-    /// Set in the two processes: the clients are told where to connect.
+    const CANCELLED: &str = "limits::descriptors::one_who_is_cancelled";
+    /// Set in these processes: the clients are told where to connect.
     const ADDRESS: &str = "GREENROOM_TEST_ADDRESS";
 
     /// This test program again, with one test and so many descriptors.
@@ -152,6 +153,38 @@ mod descriptors {
         assert!(said.contains("1 passed"), "the clients: {said}");
         let said: Vec<String> = lines.map(Result::unwrap).collect();
         assert!(server.wait().unwrap().success(), "the server: {said:?}");
+    }
+
+    #[test]
+    fn a_server_without_descriptors_can_be_cancelled() {
+        let ended = again(CANCELLED, 40, "any").output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert!(said.contains("1 passed"), "{said}");
+    }
+
+    #[test]
+    #[ignore = "run by the test above, in a process with few descriptors"]
+    fn one_who_is_cancelled() {
+        if std::env::var_os(ADDRESS).is_none() {
+            return;
+        }
+        let told = Config::new().delivery(Delivery::Error);
+        Runtime::with(told).run(|| {
+            let listener = listener();
+            let address = listener.local_addr().unwrap();
+            let client = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+            let client = client.unwrap();
+            let task = spawn(move || listener.incoming().next().unwrap().unwrap_err());
+            yield_now();
+            let all: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+            client.connect(&address.into()).unwrap();
+            sleep(SHORT); // it has tried, and waits for a descriptor
+            task.cancel();
+            let error = task.join().unwrap();
+            drop(all);
+            let cause = error.get_ref().expect("no system says it");
+            assert!(cause.is::<Cancelled>(), "{error:?}");
+        });
     }
 
     #[test]

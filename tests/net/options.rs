@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use greenroom::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixStream};
-use greenroom::{run, spawn, yield_now};
+use greenroom::{Cancelled, Config, Delivery, Runtime, run, spawn, timeout, yield_now};
 use socket2::SockRef;
 
 use crate::support::{SHORT, bounded, green_pair, in_a_task, kind, listener};
@@ -126,6 +126,35 @@ fn a_short_queue_is_soon_full() {
         yield_now();
         task.cancel();
         assert!(task.join().unwrap_err().is_cancelled());
+    });
+}
+
+/// One who is told of the cancellation by errors tries no other address.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_cancelled_connect_stops_at_its_address() {
+    bounded(|| {
+        let told = Config::new().delivery(Delivery::Error);
+        Runtime::with(told).run(|| {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(any()).unwrap();
+            let full = socket.listen(0).unwrap();
+            let free = listener();
+            let addresses = [full.local_addr().unwrap(), free.local_addr().unwrap()];
+            let mut inside = Vec::new();
+            while let Ok(stream) = TcpStream::connect_timeout(&addresses[0], 5 * SHORT) {
+                inside.push(stream);
+                assert!(inside.len() < 10, "the queue takes everybody");
+            }
+            let task = spawn(move || TcpStream::connect(&addresses[..]));
+            yield_now();
+            task.cancel();
+            let error = task.join().unwrap().unwrap_err();
+            let cause = error.get_ref().expect("no system says it");
+            assert!(cause.is::<Cancelled>(), "{error:?}");
+            let nobody = timeout(SHORT, || free.accept());
+            assert_eq!(kind(nobody.unwrap()), ErrorKind::TimedOut);
+        });
     });
 }
 

@@ -309,6 +309,29 @@ fn what_follows_descriptors_is_noticed() {
     });
 }
 
+/// As std's does, and as a listener for TCP.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_listener_that_is_shut_down_takes_nobody_any_more() {
+    in_a_task(|| {
+        let place = Place::new("shut-down");
+        let listener = Rc::new(UnixListener::bind(&place).unwrap());
+        let waits = spawn({
+            let listener = Rc::clone(&listener);
+            move || kind(listener.accept())
+        });
+        yield_now();
+        socket2::SockRef::from(&*listener)
+            .shutdown(Shutdown::Both)
+            .unwrap();
+        assert_eq!(waits.join().unwrap(), ErrorKind::InvalidInput);
+        assert_eq!(kind(listener.accept()), ErrorKind::InvalidInput);
+        // Who asked not to wait is told what the system says.
+        listener.set_nonblocking(true).unwrap();
+        assert_eq!(kind(listener.accept()), ErrorKind::WouldBlock);
+    });
+}
+
 #[test]
 fn arms_of_a_selection() {
     in_a_task(|| {
