@@ -16,6 +16,8 @@ mod image;
 mod model;
 #[path = "files/tasks.rs"]
 mod tasks;
+#[path = "files/without.rs"]
+mod without;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use super::{FileType, Metadata};
 use crate::scheduler::outside::Caller;
-use crate::unblock::unblock;
+use crate::unblock::unblock_or_lack;
 
 /// Entries that are fetched at once.
 const BATCH: usize = 32;
@@ -36,7 +36,7 @@ const BATCH: usize = 32;
 ///
 /// # Errors
 ///
-/// As [`std::fs::read_dir`].
+/// As [`std::fs::read_dir`]. An error of the iterator may be its end.
 ///
 /// # Scheduling
 ///
@@ -48,16 +48,23 @@ const BATCH: usize = 32;
 /// As [all of these](super#what-all-calls-here-have-in-common). No entry is lost.
 pub fn read_dir<P: AsRef<Path>>(path: P) -> io::Result<ReadDir> {
     let path = path.as_ref().to_owned();
-    let std = unblock(move || fs::read_dir(path))?;
-    Ok(ReadDir(Arc::new(Mutex::new(Listing {
-        std,
-        fetched: VecDeque::new(),
-        ended: false,
-    }))))
+    let std = unblock_or_lack(move || fs::read_dir(path))?;
+    Ok(ReadDir {
+        listing: Arc::new(Mutex::new(Listing {
+            std,
+            fetched: VecDeque::new(),
+            ended: false,
+        })),
+        failed: false,
+    })
 }
 
 /// The entries of a folder: [`read_dir`].
-pub struct ReadDir(Arc<Mutex<Listing>>);
+pub struct ReadDir {
+    listing: Arc<Mutex<Listing>>,
+    /// Whether there was no thread to go on with.
+    failed: bool,
+}
 
 struct Listing {
     std: fs::ReadDir,
@@ -82,9 +89,12 @@ impl Iterator for ReadDir {
 
     fn next(&mut self) -> Option<Self::Item> {
         Caller::here().spend();
+        if self.failed {
+            return None;
+        }
         loop {
             // A thread holds it, if an earlier call was cancelled.
-            let listing = match self.0.try_lock() {
+            let listing = match self.listing.try_lock() {
                 Ok(listing) => Some(listing),
                 Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
                 Err(TryLockError::WouldBlock) => None,
@@ -95,13 +105,18 @@ impl Iterator for ReadDir {
                     return next;
                 }
             }
-            let shared = Arc::clone(&self.0);
-            unblock(move || {
+            let shared = Arc::clone(&self.listing);
+            let fetched = unblock_or_lack(move || {
                 let mut listing = shared.lock().unwrap_or_else(PoisonError::into_inner);
                 if listing.fetched.is_empty() {
                     listing.fetch();
                 }
+                Ok(())
             });
+            if let Err(error) = fetched {
+                self.failed = true;
+                return Some(Err(error));
+            }
         }
     }
 }
@@ -162,7 +177,7 @@ impl DirEntry {
     /// Unwinds; it changes nothing.
     pub fn metadata(&self) -> io::Result<Metadata> {
         let std = Arc::clone(&self.std);
-        unblock(move || std.metadata())
+        unblock_or_lack(move || std.metadata())
     }
 
     /// Whether it is a file, a folder, a link. Was fetched with the entry; only if that failed does it wait.
@@ -183,7 +198,7 @@ impl DirEntry {
             Some(kind) => Ok(kind),
             None => {
                 let std = Arc::clone(&self.std);
-                unblock(move || std.file_type())
+                unblock_or_lack(move || std.file_type())
             }
         }
     }
@@ -251,6 +266,6 @@ impl DirBuilder {
         if let Some(mode) = self.mode {
             std.mode(mode);
         }
-        unblock(move || std.create(path))
+        unblock_or_lack(move || std.create(path))
     }
 }

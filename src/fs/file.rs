@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use super::open::{MOST, Open, copy, retry};
 use super::{FileTimes, Metadata, OpenOptions, Permissions};
 use crate::scheduler::outside::Caller;
-use crate::unblock::unblock;
+use crate::unblock::{unblock, unblock_or_lack};
 
 /// An open file, as [`std::fs::File`], waiting instead of blocking.
 ///
@@ -105,7 +105,7 @@ impl File {
         call: impl FnOnce(&Open) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let open = Arc::clone(&self.0);
-        unblock(move || call(&open))
+        unblock_or_lack(move || call(&open))
     }
 
     /// Waits until all that was written, and what is known of the file, is on the disk.

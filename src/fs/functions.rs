@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Metadata, Permissions};
 use crate::scheduler::outside::Caller;
-use crate::unblock::unblock;
+use crate::unblock::unblock_or_lack;
 
 macro_rules! functions {
     ($($(#[$doc:meta])* $name:ident<$($generic:ident),+>($($path:ident: $kind:ident),+) -> $result:ty = $call:path;)*) => {$(
@@ -25,7 +25,7 @@ macro_rules! functions {
         /// As [all of these](super#what-all-calls-here-have-in-common): once begun, it is done.
         pub fn $name<$($generic: AsRef<Path>),+>($($path: $kind),+) -> io::Result<$result> {
             $(let $path = $path.as_ref().to_owned();)+
-            unblock(move || $call($($path),+))
+            unblock_or_lack(move || $call($($path),+))
         }
     )*};
 }
@@ -87,7 +87,7 @@ functions! {
 /// As [all of these](super#what-all-calls-here-have-in-common): once begun, it is done.
 pub fn symlink<P: AsRef<Path>, Q: AsRef<Path>>(original: P, link: Q) -> io::Result<()> {
     let (original, link) = (original.as_ref().to_owned(), link.as_ref().to_owned());
-    unblock(move || std::os::unix::fs::symlink(original, link))
+    unblock_or_lack(move || std::os::unix::fs::symlink(original, link))
 }
 
 /// Changes who may do what with a file.
@@ -105,7 +105,7 @@ pub fn symlink<P: AsRef<Path>, Q: AsRef<Path>>(original: P, link: Q) -> io::Resu
 /// As [all of these](super#what-all-calls-here-have-in-common): once begun, it is done.
 pub fn set_permissions<P: AsRef<Path>>(path: P, permissions: Permissions) -> io::Result<()> {
     let path = path.as_ref().to_owned();
-    unblock(move || fs::set_permissions(path, permissions))
+    unblock_or_lack(move || fs::set_permissions(path, permissions))
 }
 
 /// Makes these bytes the whole of a file. In a task they are copied first.
@@ -126,5 +126,5 @@ pub fn write<P: AsRef<Path>, C: AsRef<[u8]>>(path: P, contents: C) -> io::Result
         return fs::write(path, contents);
     }
     let (path, contents) = (path.as_ref().to_owned(), contents.as_ref().to_vec());
-    unblock(move || fs::write(path, contents))
+    unblock_or_lack(move || fs::write(path, contents))
 }

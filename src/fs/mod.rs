@@ -33,7 +33,8 @@
 //!   [`shield`](crate::shield). As they go through `unblock`, they cannot be sent away: with
 //!   [`Delivery::Error`](crate::Delivery::Error), and while the task unwinds, they really wait.
 //! - What a call needs is copied for the thread: paths, and the bytes that are read or written.
-//! - Errors are those of std.
+//! - **Errors**: those of std; and one in a task if its call finds no thread to be made by, because the pool has
+//!   none and none can be started, or no descriptor for the runtime to be woken by. The call is not made then.
 //!
 //! Pipes, terminals and devices can keep a thread of the pool for as long as nobody writes there:
 //! for those there is [`io::Async`](crate::io::Async), which needs none.

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::File;
-use crate::unblock::unblock;
+use crate::unblock::unblock_or_lack;
 
 /// How to open a file, as [`std::fs::OpenOptions`].
 ///
@@ -78,7 +78,7 @@ impl OpenOptions {
     /// was opened is closed.
     pub fn open<P: AsRef<Path>>(&self, path: P) -> io::Result<File> {
         let (options, path) = (self.0.clone(), path.as_ref().to_owned());
-        unblock(move || options.open(path)).map(File::from)
+        unblock_or_lack(move || options.open(path).map(File::from))
     }
 }
 

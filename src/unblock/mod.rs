@@ -179,11 +179,49 @@ where
     let chosen = caller.thread_pool();
     let pool = chosen.as_ref().unwrap_or_else(|| ThreadPool::global());
     perform(caller, pool, Patience::Fails, f).map_err(|refused| match refused {
-        Refused::Lacks(what, error) => {
-            io::Error::new(error.kind(), format!("there is no {what}: {error}"))
-        }
+        Refused::Lacks(what, error) => lack(what, &error),
         Refused::Stopped => cancel::error(task),
     })
+}
+
+/// [`unblock`] for calls that can fail, and that wait all the same where a cancellation may not
+/// be thrown: only what is missing is an error.
+///
+/// # Errors
+///
+/// Those of the call; and if there is no thread to run on, or no descriptor to be woken by. The
+/// call is dropped then.
+#[track_caller]
+pub(crate) fn unblock_or_lack<T, F>(f: F) -> io::Result<T>
+where
+    F: FnOnce() -> io::Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    let caller = Caller::here();
+    if !caller.is_task() {
+        return f();
+    }
+    match caller.thread_pool() {
+        Some(pool) => unblock_by(caller, &pool, f),
+        None => unblock_by(caller, ThreadPool::global(), f),
+    }
+}
+
+#[track_caller]
+fn unblock_by<T, F>(caller: Caller, pool: &ThreadPool, f: F) -> io::Result<T>
+where
+    F: FnOnce() -> io::Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    match perform(caller, pool, Patience::Waits, f) {
+        Ok(result) => result,
+        Err(Refused::Lacks(what, error)) => Err(lack(what, &error)),
+        Err(Refused::Stopped) => unreachable!("what waits with patience is never sent away"),
+    }
+}
+
+fn lack(what: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("there is no {what}: {error}"))
 }
 
 #[track_caller]
