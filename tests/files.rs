@@ -1,5 +1,6 @@
 //! The promise: files and folders as with std, while the other tasks go on; a cancelled read loses no byte, a
-//! cancelled write is made whole or not at all, and what several tasks do with a file is never mixed.
+//! cancelled write is made whole or not at all, what several tasks do with a file is never mixed, and is done in the order
+//! in which they began it.
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -14,6 +15,8 @@ mod folders;
 mod image;
 #[path = "files/model.rs"]
 mod model;
+#[path = "files/order.rs"]
+mod order;
 #[path = "files/tasks.rs"]
 mod tasks;
 #[path = "files/without.rs"]

@@ -11,12 +11,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawF
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use super::open::{MOST, Open, copy, retry};
+use super::open::{MOST, Open, Order, copy, retry};
 use super::{FileTimes, Metadata, OpenOptions, Permissions};
 use crate::scheduler::outside::Caller;
-use crate::unblock::{unblock, unblock_or_lack};
 
 /// An open file, as [`std::fs::File`], waiting instead of blocking.
 ///
@@ -34,8 +33,13 @@ use crate::unblock::{unblock, unblock_or_lack};
 /// ```
 ///
 /// [`Read`], [`Write`] and [`Seek`] are implemented for it and for references to it; calls of several tasks
-/// are made one after the other, never mixed. In a task one call moves 2 MiB at most, through a buffer that grows to what
-/// was asked for and is kept by the file.
+/// are made one after the other, in the order in which they were begun, never mixed. So are those of the files made by
+/// [`try_clone`](Self::try_clone). Only calls that do not depend on the position and change nothing
+/// ([`metadata`](Self::metadata), [`read_at`](FileExt::read_at)) are made beside each other; and what has no
+/// position, such as a pipe or a terminal, is read and written independently.
+///
+/// In a task one call moves 2 MiB at most, through a buffer that grows to what was asked for and is kept by the
+/// file.
 ///
 /// # Scheduling
 ///
@@ -46,8 +50,8 @@ use crate::unblock::{unblock, unblock_or_lack};
 /// A read that is cancelled has taken nothing: what its thread reads all the same is there for the next
 /// read, of this file and of those made by [`try_clone`](Self::try_clone). `read_exact`, `read_to_end` and
 /// `write_all` may have got some way. A write, a seek, a change that a thread has begun is made to its end,
-/// before any later call of this file. As long as a thread has something to do with it the file is
-/// open, also if it was dropped meanwhile.
+/// before any later call of this file; one whose turn has not come is not made. As long as a thread has something
+/// to do with it the file is open, also if it was dropped meanwhile.
 ///
 /// After a cancelled read the position that other processes, or duplicates made by other means, see may be that
 /// after the bytes it read; the next write or seek, or the conversion into std's file, sets it right.
@@ -102,10 +106,11 @@ impl File {
 
     fn call<T: Send + 'static>(
         &self,
+        order: Order,
         call: impl FnOnce(&Open) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let open = Arc::clone(&self.0);
-        unblock_or_lack(move || call(&open))
+        self.0.cursor.call(order, move || call(&open))
     }
 
     /// Waits until all that was written, and what is known of the file, is on the disk.
@@ -114,7 +119,7 @@ impl File {
     ///
     /// As std's.
     pub fn sync_all(&self) -> io::Result<()> {
-        self.call(|open| open.in_turn(fs::File::sync_all))
+        self.call(Order::Write, |open| open.file.sync_all())
     }
 
     /// Waits until all that was written is on the disk.
@@ -123,7 +128,7 @@ impl File {
     ///
     /// As std's.
     pub fn sync_data(&self) -> io::Result<()> {
-        self.call(|open| open.in_turn(fs::File::sync_data))
+        self.call(Order::Write, |open| open.file.sync_data())
     }
 
     /// Cuts the file, or makes it longer.
@@ -132,7 +137,10 @@ impl File {
     ///
     /// As std's.
     pub fn set_len(&self, size: u64) -> io::Result<()> {
-        self.call(move |open| open.change(|file| file.set_len(size)))
+        self.call(Order::Write, move |open| {
+            open.put_back()?;
+            open.file.set_len(size)
+        })
     }
 
     /// What is known of the file.
@@ -141,7 +149,7 @@ impl File {
     ///
     /// As std's.
     pub fn metadata(&self) -> io::Result<Metadata> {
-        self.call(|open| open.file.metadata())
+        self.call(Order::Look, |open| open.file.metadata())
     }
 
     /// Changes who may do what with it.
@@ -150,7 +158,9 @@ impl File {
     ///
     /// As std's.
     pub fn set_permissions(&self, permissions: Permissions) -> io::Result<()> {
-        self.call(move |open| open.file.set_permissions(permissions))
+        self.call(Order::Write, move |open| {
+            open.file.set_permissions(permissions)
+        })
     }
 
     /// Changes when it was read and written last.
@@ -159,7 +169,7 @@ impl File {
     ///
     /// As std's.
     pub fn set_times(&self, times: FileTimes) -> io::Result<()> {
-        self.call(move |open| open.in_turn(|file| file.set_times(times)))
+        self.call(Order::Write, move |open| open.file.set_times(times))
     }
 
     /// Changes when it was written last.
@@ -183,36 +193,39 @@ impl File {
     fn receive(&self, buf: &mut [u8]) -> io::Result<usize> {
         let caller = Caller::here();
         if !caller.is_task() {
+            let _turn = self.0.cursor.turn(Order::Read);
             return self.0.read(buf);
         }
         if buf.is_empty() {
             return Ok(0);
         }
         caller.spend();
-        let room = buf.len().min(MOST);
-        loop {
-            let count = self.0.take(|bytes| copy(bytes, buf));
-            if count > 0 || self.call(move |open| open.fill(room))? == 0 {
-                return Ok(count);
-            }
+        let ready = self.0.take(buf);
+        if ready > 0 {
+            return Ok(ready);
         }
+        let room = buf.len().min(MOST);
+        let loot = self.call(Order::Read, move |open| open.fetch(room))?;
+        let count = copy(loot.bytes(), buf);
+        loot.handed_over();
+        Ok(count)
     }
 
     /// All that is left, appended.
     fn receive_all(&self, all: &mut Vec<u8>) -> io::Result<usize> {
         if !Caller::here().is_task() {
+            let _turn = self.0.cursor.turn(Order::Read);
             return self.0.read_to_end(all);
         }
         let before = all.len();
         let mut room = 64 * 1024;
         loop {
-            self.0.take(|bytes| {
-                all.extend_from_slice(bytes);
-                bytes.len()
-            });
-            if self.call(move |open| open.fill(room))? == 0 {
+            let loot = self.call(Order::Read, move |open| open.fetch(room))?;
+            if loot.bytes().is_empty() {
                 return Ok(all.len() - before);
             }
+            all.extend_from_slice(loot.bytes());
+            loot.handed_over();
             room = MOST.min(2 * room);
         }
     }
@@ -230,10 +243,11 @@ impl File {
 
     fn send(&self, data: &[u8]) -> io::Result<usize> {
         if !Caller::here().is_task() {
+            let _turn = self.0.cursor.turn(Order::Write);
             return self.0.write(data);
         }
         let data = data[..data.len().min(MOST)].to_vec();
-        self.call(move |open| open.write(&data))
+        self.call(Order::Write, move |open| open.write(&data))
     }
 
     fn send_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -242,11 +256,11 @@ impl File {
             let room = MOST - data.len();
             data.extend_from_slice(&buf[..buf.len().min(room)]);
         }
-        self.call(move |open| open.write(&data))
+        self.call(Order::Write, move |open| open.write(&data))
     }
 
     fn move_to(&self, to: SeekFrom) -> io::Result<u64> {
-        self.call(move |open| open.seek(to))
+        self.call(self.0.position(), move |open| open.seek(to))
     }
 }
 
@@ -291,14 +305,15 @@ macro_rules! traits {
 
 traits! { File &File }
 
-/// At a place, whatever the position is. Several are made at once, if several tasks make them.
+/// At a place, whatever the position is. Several tasks may read at once.
 impl FileExt for File {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         if !Caller::here().is_task() {
+            let _turn = self.0.cursor.turn(Order::Look);
             return self.0.file.read_at(buf, offset);
         }
         let room = buf.len().min(MOST);
-        let bytes = self.call(move |open| {
+        let bytes = self.call(Order::Look, move |open| {
             let mut bytes = vec![0; room];
             let count = retry(|| open.file.read_at(&mut bytes, offset))?;
             bytes.truncate(count);
@@ -309,8 +324,9 @@ impl FileExt for File {
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<usize> {
         let data = buf[..buf.len().min(MOST)].to_vec();
-        self.call(move |open| {
-            open.settle();
+        self.call(Order::Write, move |open| {
+            // What a reader has not got yet may be what is written here.
+            let _stays_ahead = open.put_back();
             retry(|| open.file.write_at(&data, offset))
         })
     }
@@ -325,27 +341,40 @@ impl From<fs::File> for File {
 
 /// Waits, if a call of a cancelled task is still being made; then it unwinds when the task was cancelled, and
 /// the file is closed. The position is where the readers are.
+///
+/// # Panics
+///
+/// If it would wait, and the pool or the process lacks what that takes: a thread, a descriptor.
 impl From<File> for fs::File {
     fn from(file: File) -> Self {
         let mut shared = file.0;
         loop {
             shared = match Arc::try_unwrap(shared) {
-                Ok(open) if open.is_even() => return open.file,
+                Ok(open) if open.settle_at_once() => return open.file,
+                // A duplicate is being used.
                 Ok(open) => {
-                    return unblock(move || {
-                        open.settle();
-                        open.file
+                    let cursor = Arc::clone(&open.cursor);
+                    let settled = cursor.call(Order::Write, move || {
+                        let _stays_ahead = open.put_back();
+                        Ok(open.file)
                     });
+                    return settled.unwrap_or_else(|error| in_use(&error));
                 }
-                Err(busy) => unblock(move || {
-                    busy.settle();
-                    // Whoever else holds it is about to let it go.
-                    std::thread::park_timeout(Duration::from_micros(50));
+                // Calls let go of it before their turn ends.
+                Err(busy) => {
+                    let rested = busy.cursor.rest();
+                    rested.unwrap_or_else(|error| in_use(&error));
+                    std::thread::yield_now();
                     busy
-                }),
+                }
             };
         }
     }
+}
+
+#[cold]
+fn in_use(error: &io::Error) -> ! {
+    panic!("a file that is in use cannot be converted: {error}");
 }
 
 impl From<OwnedFd> for File {

@@ -37,11 +37,13 @@
 //!   none and none can be started, or no descriptor for the runtime to be woken by. The call is not made then.
 //!
 //! Pipes, terminals and devices can keep a thread of the pool for as long as nobody writes there:
-//! for those there is [`io::Async`](crate::io::Async), which needs none.
+//! for those there is [`io::Async`](crate::io::Async), which needs none. A [`File`] that is one, and so has no
+//! position, is read and written independently: a read that blocks does not hold up a write.
 
 mod dir;
 mod file;
 mod functions;
+mod line;
 mod open;
 mod options;
 

@@ -19,7 +19,7 @@ use crate::scheduler::outside::{Address, Caller, Wish};
 use crate::scheduler::park::{self, Patience};
 use crate::scheduler::{WaitReason, cancel};
 use crate::sys::threads::Lock;
-use crate::thread_pool::{ThreadPool, Work};
+use crate::thread_pool::{ThreadPool, Ticket, Work};
 
 /// Runs a blocking or long call on another thread, while this task waits and the others
 /// run. Returns what it returned.
@@ -138,6 +138,44 @@ impl ThreadPool {
     }
 }
 
+/// Where calls wait for a thread.
+pub(crate) trait Queue {
+    /// Where in it a call lies.
+    type Place: Copy;
+
+    /// Puts a call at the end; one that was withdrawn a moment ago may have its place again.
+    ///
+    /// # Errors
+    ///
+    /// If there is no thread for it. A queue may also say so later, by [`Call::refuse`].
+    fn submit<C: Call + 'static>(
+        &self,
+        call: Arc<C>,
+        again: Option<Self::Place>,
+    ) -> io::Result<Self::Place>;
+
+    /// Takes out a call that nobody wants any more, if no thread has taken it.
+    fn withdraw(&self, place: Self::Place);
+}
+
+/// A call that waits for a thread.
+pub(crate) trait Call: Work {
+    /// There is no thread for it: it will not be run. The caller is still to be told.
+    fn refuse(&self, error: io::Error);
+}
+
+impl Queue for ThreadPool {
+    type Place = Ticket;
+
+    fn submit<C: Call + 'static>(&self, call: Arc<C>, _: Option<Ticket>) -> io::Result<Ticket> {
+        Self::submit(self, call)
+    }
+
+    fn withdraw(&self, place: Ticket) {
+        Self::withdraw(self, place);
+    }
+}
+
 /// One call.
 struct Job<F, T> {
     stage: Lock<Stage<F, T>>,
@@ -148,6 +186,8 @@ enum Stage<F, T> {
     Queued(F),
     Running,
     Done(thread::Result<T>),
+    /// There was no thread for it.
+    Refused(F, io::Error),
     /// The caller has taken what there was, or does not want it any more.
     Over,
 }
@@ -157,6 +197,8 @@ enum Got<F, T> {
     Result(thread::Result<T>),
     /// The call itself, which has not begun.
     Back(F),
+    /// The same, and it never will.
+    Refused(F, io::Error),
 }
 
 /// [`unblock`] for calls that can fail: what it panics for is an error here, and so is a
@@ -207,13 +249,19 @@ where
     }
 }
 
+/// The same for a task, by a queue.
+///
+/// # Errors
+///
+/// As [`unblock_or_lack`].
 #[track_caller]
-fn unblock_by<T, F>(caller: Caller, pool: &ThreadPool, f: F) -> io::Result<T>
+pub(crate) fn unblock_by<Q, T, F>(caller: Caller, queue: &Q, f: F) -> io::Result<T>
 where
+    Q: Queue,
     F: FnOnce() -> io::Result<T> + Send + 'static,
     T: Send + 'static,
 {
-    match perform(caller, pool, Patience::Waits, f) {
+    match perform(caller, queue, Patience::Waits, f) {
         Ok(result) => result,
         Err(Refused::Lacks(what, error)) => Err(lack(what, &error)),
         Err(Refused::Stopped) => unreachable!("what waits with patience is never sent away"),
@@ -245,14 +293,12 @@ enum Refused {
     Stopped,
 }
 
+const THREAD: &str = "thread to run on";
+
 #[track_caller]
-fn perform<T, F>(
-    caller: Caller,
-    pool: &ThreadPool,
-    patience: Patience,
-    mut f: F,
-) -> Result<T, Refused>
+fn perform<Q, T, F>(caller: Caller, queue: &Q, patience: Patience, mut f: F) -> Result<T, Refused>
 where
+    Q: Queue,
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
@@ -262,6 +308,7 @@ where
         limit: None,
         stands_still: true,
     };
+    let mut again = None;
     loop {
         if caller.may_wait(patience).is_err() {
             return Err(Refused::Stopped);
@@ -270,9 +317,9 @@ where
             Ok(address) => Arc::new(Job::new(f, address)),
             Err(error) => return Err(Refused::Lacks("descriptor to be woken by", error)),
         };
-        let ticket = match pool.submit(Arc::clone(&job) as Arc<dyn Work>) {
-            Ok(ticket) => ticket,
-            Err(error) => return Err(Refused::Lacks("thread to run on", error)),
+        let place = match queue.submit(Arc::clone(&job), again) {
+            Ok(place) => place,
+            Err(error) => return Err(Refused::Lacks(THREAD, error)),
         };
         // The first time it is asked it gives nothing: so the call waits in any case, and
         // what runs next does not depend on how fast a thread is.
@@ -289,15 +336,19 @@ where
             Ok(Got::Result(Ok(value))) => return Ok(value),
             Ok(Got::Result(Err(payload))) => resume_unwind(payload),
             Ok(Got::Back(unrun)) => {
-                pool.withdraw(ticket);
+                queue.withdraw(place);
                 // It is dropped before the task unwinds: then its destructor may panic.
                 match catch_unwind(AssertUnwindSafe(|| caller.may_wait(patience))) {
                     Err(cancelled) => {
                         drop(unrun);
                         resume_unwind(cancelled);
                     }
-                    Ok(_) => f = unrun,
+                    Ok(_) => (f, again) = (unrun, Some(place)),
                 }
+            }
+            Ok(Got::Refused(unrun, error)) => {
+                drop(unrun);
+                return Err(Refused::Lacks(THREAD, error));
             }
             Err(_) => return Err(Refused::Stopped),
         }
@@ -317,6 +368,7 @@ impl<F, T> Job<F, T> {
         let mut stage = self.stage.lock();
         match std::mem::replace(&mut *stage, Stage::Over) {
             Stage::Done(result) => Some(Got::Result(result)),
+            Stage::Refused(f, error) => Some(Got::Refused(f, error)),
             other => {
                 *stage = other;
                 None
@@ -329,6 +381,7 @@ impl<F, T> Job<F, T> {
         match std::mem::replace(&mut *self.stage.lock(), Stage::Over) {
             Stage::Queued(f) => Some(Got::Back(f)),
             Stage::Done(result) => Some(Got::Result(result)),
+            Stage::Refused(f, error) => Some(Got::Refused(f, error)),
             Stage::Running | Stage::Over => None,
         }
     }
@@ -367,6 +420,20 @@ where
 
     fn tell(&self) {
         self.caller.clone().wake();
+    }
+}
+
+impl<F, T> Call for Job<F, T>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    fn refuse(&self, error: io::Error) {
+        let mut stage = self.stage.lock();
+        match std::mem::replace(&mut *stage, Stage::Over) {
+            Stage::Queued(f) => *stage = Stage::Refused(f, error),
+            other => *stage = other,
+        }
     }
 }
 

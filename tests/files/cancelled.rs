@@ -14,7 +14,7 @@ use greenroom::{
 use crate::Folder;
 
 /// A runtime with a pool of so many threads of its own.
-fn on_pool<T>(threads: usize, main: impl FnOnce(&ThreadPool) -> T) -> T {
+pub(crate) fn on_pool<T>(threads: usize, main: impl FnOnce(&ThreadPool) -> T) -> T {
     let pool = ThreadPool::builder().max_threads(threads).build();
     let config = Config::new()
         .thread_pool(pool.clone())
@@ -27,7 +27,7 @@ fn on_pool<T>(threads: usize, main: impl FnOnce(&ThreadPool) -> T) -> T {
 
 /// Blocks until something that other threads do is true.
 #[track_caller]
-fn eventually(what: impl Fn() -> bool) {
+pub(crate) fn eventually(what: impl Fn() -> bool) {
     let start = Instant::now();
     while !what() {
         assert!(start.elapsed().as_secs() < 60, "it did not happen");
@@ -36,13 +36,13 @@ fn eventually(what: impl Fn() -> bool) {
 }
 
 /// A file whose reads block until the other end writes.
-fn slow_file() -> (Arc<File>, UnixStream) {
+pub(crate) fn slow_file() -> (Arc<File>, UnixStream) {
     let (near, far) = UnixStream::pair().unwrap();
     (Arc::new(File::from(OwnedFd::from(near))), far)
 }
 
 /// Begins to read so many bytes, and is cancelled when a thread of the pool is at it.
-fn cancelled_read(file: &Arc<File>, pool: &ThreadPool, count: usize) {
+pub(crate) fn cancelled_read(file: &Arc<File>, pool: &ThreadPool, count: usize) {
     let ours = Arc::clone(file);
     let task = spawn(move || (&*ours).read(&mut vec![0; count]).unwrap());
     yield_now();

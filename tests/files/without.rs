@@ -1,11 +1,13 @@
 //! Where a thread cannot be had: an error, and no panic.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::sync::Arc;
 
 use greenroom::fs::{self, File};
 use greenroom::{Config, Runtime, ThreadPool};
 
 use crate::Folder;
+use crate::cancelled::{eventually, on_pool, slow_file};
 
 /// A runtime whose pool can start no thread: there is no room for the stack.
 fn without_threads<T>(main: impl FnOnce() -> T) -> T {
@@ -38,4 +40,37 @@ fn calls_fail() {
     assert_eq!(file.metadata().unwrap().len(), 1);
     let std = without_threads(|| std::fs::File::from(file));
     assert_eq!(std.metadata().unwrap().len(), 1);
+}
+
+#[test]
+fn a_call_fails_whose_turn_comes_when_there_is_no_thread() {
+    on_pool(1, |pool| {
+        let (file, mut far) = slow_file();
+        let ours = Arc::clone(&file);
+        let reads = greenroom::spawn(move || {
+            let mut byte = [0];
+            (&*ours).read_exact(&mut byte).unwrap();
+            byte
+        });
+        greenroom::yield_now();
+        eventually(|| pool.counts().queued == 0);
+        let theirs = Arc::clone(&file);
+        let (tells, told) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            without_threads(|| {
+                greenroom::spawn(move || tells.send(()).unwrap());
+                (&*theirs).read(&mut [0]).unwrap_err()
+            })
+        });
+        told.recv().unwrap();
+        far.write_all(b"x").unwrap();
+        assert_eq!(reads.join().unwrap(), *b"x");
+        let error = other.join().unwrap();
+        assert!(error.to_string().contains("no thread"), "{error}");
+        // The line goes on.
+        far.write_all(b"y").unwrap();
+        let mut byte = [0];
+        (&*file).read_exact(&mut byte).unwrap();
+        assert_eq!(byte, *b"y");
+    });
 }
