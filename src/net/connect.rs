@@ -3,7 +3,7 @@
 //! A socket that does not block answers `connect` with "in progress" and becomes writable when it is
 //! settled; then `SO_ERROR` tells how. A Unix socket connects at once; but where the queue of the listener is
 //! full, Linux says `WouldBlock`, and nothing tells when there is room: so it is tried again.
-//! The flag is cleared again before anybody else sees the socket.
+//! The flag is as it was again before anybody else sees the socket.
 //!
 //! Must never: look up names, or leave the socket of a failed or cancelled try behind.
 
@@ -63,6 +63,7 @@ pub(super) fn connect<S: AsFd + From<OwnedFd>>(
     address: &SockAddr,
     limit: Option<Duration>,
 ) -> io::Result<Descriptor<S>> {
+    let was_set = descriptor::is_nonblocking(new.as_fd())?;
     new.set_nonblocking(true)?;
     let mut pause = Pause::until(LONGEST_PAUSE);
     let begun = loop {
@@ -80,7 +81,9 @@ pub(super) fn connect<S: AsFd + From<OwnedFd>>(
         }
         begun => begun?,
     }
-    descriptor::set_nonblocking(socket.std().as_fd(), false)?;
+    if !was_set {
+        descriptor::set_nonblocking(socket.std().as_fd(), false)?;
+    }
     Ok(socket)
 }
 
@@ -92,14 +95,14 @@ pub(super) fn no_time() -> io::Error {
     )
 }
 
-/// Connects a socket that blocks, on a plain thread.
+/// Connects a socket on a plain thread, also one that was told not to block.
 ///
 /// # Errors
 /// What the system says.
 pub(super) fn blocking(socket: &Socket, address: &SockAddr) -> io::Result<()> {
     match socket.connect(address) {
         // It goes on by itself, and must not be begun anew.
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+        Err(error) if is_in_progress(&error) => {
             descriptor::poll_one(socket.as_fd(), false, true, None)?;
             socket.take_error()?.map_or(Ok(()), Err)
         }

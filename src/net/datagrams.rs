@@ -57,10 +57,16 @@ impl Datagrams {
         );
         let bytes = count.checked_mul(size);
         let bytes = bytes.expect("no memory has room for so many datagrams");
+        let mut arrived = Vec::new();
+        // A try first: where there is no memory for zeros, asking for them ends the process.
+        Vec::<u8>::new()
+            .try_reserve_exact(bytes)
+            .and_then(|()| arrived.try_reserve_exact(count))
+            .expect("no memory has room for so many datagrams");
         Self {
             buffer: vec![0; bytes].into_boxed_slice(),
             size,
-            arrived: Vec::with_capacity(count),
+            arrived,
             scratch: Scratch::default(),
         }
     }

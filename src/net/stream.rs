@@ -55,6 +55,18 @@ impl<S: AsFd> Descriptor<S> {
         )
     }
 
+    /// A write of nothing waits for nobody. It makes its try, since the connection may have something to say.
+    #[inline]
+    pub(super) fn write_some(&self, buf: &[u8]) -> io::Result<usize> {
+        if !buf.is_empty() {
+            return self.write(buf);
+        }
+        match socket::send(self.std().as_fd(), buf) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            result => result,
+        }
+    }
+
     #[inline]
     pub(super) fn write(&self, buf: &[u8]) -> io::Result<usize> {
         self.transfer(
@@ -212,7 +224,7 @@ macro_rules! stream {
         impl std::io::Write for $ours {
             #[inline]
             fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-                self.0.write(buf)
+                self.0.write_some(buf)
             }
 
             fn write_vectored(

@@ -247,6 +247,12 @@ fn there_must_be_room_for_something() {
 }
 
 #[test]
+#[should_panic(expected = "no memory has room for so many datagrams")]
+fn more_than_memory_has_is_a_panic() {
+    let _none = Datagrams::new(1, usize::MAX / 4);
+}
+
+#[test]
 fn one_that_always_has_datagrams_starves_nobody() {
     in_a_task(|| {
         let (near, far) = udp_pair();

@@ -129,6 +129,20 @@ fn a_short_queue_is_soon_full() {
     });
 }
 
+/// What its owner has set stays, and does not keep the connection from being made.
+#[test]
+fn a_socket_that_does_not_block_connects_all_the_same() {
+    let connect = || {
+        let listener = net::TcpListener::bind(ANY).unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        SockRef::from(&socket).set_nonblocking(true).unwrap();
+        let stream = socket.connect(listener.local_addr().unwrap()).unwrap();
+        assert!(SockRef::from(&stream).nonblocking().unwrap());
+    };
+    bounded(connect);
+    in_a_task(connect);
+}
+
 /// One who is told of the cancellation by errors tries no other address.
 #[test]
 #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use greenroom::net::{TcpListener, TcpStream};
+use greenroom::net::{TcpListener, TcpStream, UnixStream};
 use greenroom::{Config, Runtime, spawn, yield_now};
 
 use crate::support::{bounded, green_pair, in_a_task, listener, pair};
@@ -66,6 +66,49 @@ fn writers_are_served_in_order() {
         assert_eq!(seen, b"abc");
         yield_now();
         assert_eq!(order.borrow().len(), 3);
+    });
+}
+
+#[test]
+fn whoever_asks_for_readiness_overtakes_nobody() {
+    in_a_task(|| {
+        let (near, far) = UnixStream::pair().unwrap();
+        let (near, order) = (Arc::new(near), Rc::new(RefCell::new(Vec::new())));
+        let line_up = |name, call: fn(&UnixStream)| {
+            let (near, order) = (Arc::clone(&near), Rc::clone(&order));
+            let task = spawn(move || {
+                call(&near);
+                order.borrow_mut().push(name);
+            });
+            yield_now();
+            task
+        };
+        let reader = line_up("read", |near| {
+            let mut near = near;
+            near.read_exact(&mut [0]).unwrap();
+        });
+        // It is there before anybody was told, and there is more than the first one takes.
+        (&far).write_all(b"ab").unwrap();
+        near.readable().unwrap();
+        order.borrow_mut().push("readable");
+        reader.join().unwrap();
+
+        near.set_nonblocking(true).unwrap();
+        let mut sent = 0;
+        while let Ok(count) = (&*near).write(&[7; 1 << 12]) {
+            sent += count;
+        }
+        near.set_nonblocking(false).unwrap();
+        let writer = line_up("write", |near| {
+            let mut near = near;
+            near.write_all(b"c").unwrap();
+        });
+        assert_eq!((&*near).write(b"").unwrap(), 0, "it waits for nobody");
+        (&far).read_exact(&mut vec![0; sent]).unwrap();
+        near.writable().unwrap();
+        order.borrow_mut().push("writable");
+        writer.join().unwrap();
+        assert_eq!(*order.borrow(), ["read", "readable", "write", "writable"]);
     });
 }
 
