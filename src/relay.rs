@@ -8,6 +8,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 
 use crate::io::{CloseWrite, copy};
+use crate::scheduler::park;
 use crate::scope::try_scope;
 use crate::task::Builder;
 
@@ -68,6 +69,7 @@ use crate::task::Builder;
 ///
 /// Unwinds when both directions have. What was read and not yet written, 16 KiB at most for each direction,
 /// is lost.
+#[doc(alias = "io::copy_bidirectional")]
 #[track_caller]
 pub fn copy_bidirectional<A, B>(a: &A, b: &B) -> io::Result<(u64, u64)>
 where
@@ -76,6 +78,10 @@ where
     for<'a> &'a A: Read + Write,
     for<'b> &'b B: Read + Write,
 {
+    assert!(
+        park::current().is_some(),
+        "copy_bidirectional needs a task: call it inside greenroom::run"
+    );
     try_scope::<io::Error, _>(|s| {
         let builder = Builder::new().name("copy_bidirectional");
         let back = builder.try_spawn_scoped(s, || one_way(b, a))?;

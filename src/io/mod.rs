@@ -34,6 +34,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! [`copy_bidirectional`](crate::copy_bidirectional) is at the root of the crate, and not here, since it is made of two
+//! tasks: `use greenroom::copy_bidirectional`.
+//!
 //! # Limits of time
 //!
 //! None of these calls has one of its own: put [`timeout`](crate::timeout) around it. A read or write that gives up has

@@ -251,3 +251,15 @@ fn a_cancelled_copy_ends_both_directions() {
         (&inner).read_exact(&mut [0]).unwrap();
     });
 }
+
+#[test]
+fn on_a_plain_thread_it_says_by_its_own_name_what_it_needs() {
+    let (one, other) = pair();
+    let panicked = std::panic::catch_unwind(|| copy_bidirectional(&one, &other).map(drop));
+    let payload = panicked.unwrap_err();
+    let said = payload.downcast_ref::<&str>().unwrap();
+    assert!(
+        said.starts_with("copy_bidirectional needs a task"),
+        "{said}"
+    );
+}
