@@ -5,17 +5,16 @@
 //! - ureq is made of parts. Two of them are replaced here: [`Sockets`] makes connections, [`Names`] looks up names.
 //!   TLS is ureq's own part, over our socket; so are the pool, redirects and time limits.
 //! - ureq's own resolver starts a thread for each name where there is a time limit, and blocks until it answers.
-//!   [`Names`] lets greenroom's pool of threads ask, and only the task waits. An address needs no asking.
+//!   [`Names`] asks by greenroom's `ToSocketAddrs`: a thread of its pool asks, and only the task waits. An address
+//!   needs no asking.
 //! - The pool asks [`is_open`](Transport::is_open) and drops connections while it holds a `std::sync::Mutex`. A task
 //!   that waited there would hold up whichever task came next, and so the thread, for ever. Neither waits here.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::ToSocketAddrs;
 use std::sync::Arc;
 
-use greenroom::net::TcpStream;
-use greenroom::unblock;
+use greenroom::net::{TcpStream, ToSocketAddrs};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use ureq::config::Config;
@@ -131,10 +130,7 @@ impl Resolver for Names {
             .zip(uri.authority())
             .and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority))
             .ok_or(Error::HostNotFound)?;
-        let found = match host.parse() {
-            Ok(address) => vec![address].into_iter(),
-            Err(_) => unblock(move || host.to_socket_addrs())?,
-        };
+        let found = host.to_socket_addrs()?;
         let mut addresses = self.empty();
         for address in config.ip_family().keep_wanted(found).take(16) {
             addresses.push(address);

@@ -17,7 +17,7 @@ use std::{env, io};
 use ecosystem::http::{self, Request, Response};
 use ecosystem::server::Server;
 use ecosystem::tls::Identity;
-use greenroom::{run, spawn, unblock};
+use greenroom::{run, spawn};
 use tungstenite::http::header::{CONTENT_TYPE, HeaderValue};
 use tungstenite::http::{Method, StatusCode};
 
@@ -38,7 +38,7 @@ fn main() -> io::Result<()> {
         spawn(move || {
             // A closed stdin is nobody who could say a word.
             let mut line = String::new();
-            let typed = unblock(move || io::stdin().read_line(&mut line));
+            let typed = greenroom::io::stdin().read_line(&mut line);
             if typed.is_ok_and(|bytes| bytes > 0) {
                 operated.end();
             }
