@@ -108,7 +108,12 @@ impl<T: AsFd> Async<T> {
     }
 
     /// What was taken. Whatever is called on it says `WouldBlock` where it would have to wait.
+    ///
+    /// `O_NONBLOCK` is set again if somebody has cleared it, as another `Async` of the same open file does when it is
+    /// dropped. What clears it between this call and the next one on what was taken is not noticed: ask anew each time.
     pub fn get_ref(&self) -> &T {
+        // A failure means that it is no descriptor any more, which the next call will say.
+        let _set = self.watch.keep_flag();
         &self.source
     }
 

@@ -474,3 +474,17 @@ mod linux {
         });
     }
 }
+
+/// Another one of the same open file takes the flag away when it goes.
+#[test]
+fn what_was_taken_does_not_block_after_another_has_gone() {
+    in_a_task(|| {
+        let (read, _write) = raw_pipe();
+        let other = Async::new(read.try_clone().unwrap()).unwrap();
+        let read = Async::new(read).unwrap();
+        drop(other);
+        assert!(is_nonblocking(read.get_ref()));
+        assert_eq!(kind(read.get_ref().read(&mut [0])), ErrorKind::WouldBlock);
+        assert!(!is_nonblocking(&read.into_inner()));
+    });
+}
