@@ -385,3 +385,53 @@ mod left {
         });
     }
 }
+
+/// Two runtimes of one thread are as two threads.
+mod two_runtimes {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use greenroom::Runtime;
+
+    use super::*;
+
+    const NAME: &str = "std_input::two_runtimes::each_gets_its_line";
+
+    fn line() -> String {
+        let mut line = String::new();
+        stdin().read_line(&mut line).unwrap();
+        line
+    }
+
+    fn there() {
+        let mut driven = Runtime::new();
+        let got = Rc::new(RefCell::new(String::new()));
+        let theirs = Rc::clone(&got);
+        let _task = driven.spawn(move || *theirs.borrow_mut() = line());
+        driven.turn();
+        tell("ready");
+        assert_eq!(run(line), "one\n");
+        while got.borrow().is_empty() {
+            driven.turn();
+            thread::yield_now();
+        }
+        assert_eq!(*got.borrow(), "two\n");
+    }
+
+    #[test]
+    fn each_gets_its_line() {
+        if again::case().is_some() {
+            return there();
+        }
+        bounded(|| {
+            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
+            let mut input = child.stdin.take().unwrap();
+            let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
+            assert!(answers.any(|line| line.unwrap() == "> ready"));
+            input.write_all(b"one\ntwo\n").unwrap();
+            // It is not to be woken by the end.
+            told(child);
+            drop(input);
+        });
+    }
+}

@@ -141,7 +141,7 @@ impl Buffer {
     }
 
     /// Those to be woken after a look of `own`.
-    fn to_be_told(&mut self, own: Option<&Waits>) -> Vec<Whom> {
+    fn tell_whom(&mut self, own: Option<&Waits>) -> Vec<Whom> {
         if std::mem::take(&mut self.news) && !self.rest().is_empty() {
             self.waiters.others(own.map(|waits| waits.0))
         } else {
@@ -208,7 +208,7 @@ fn look<R>(
             Err(error) => result = Err(error),
         }
     }
-    let others = buffer.to_be_told(waits.as_ref());
+    let others = buffer.tell_whom(waits.as_ref());
     drop(buffer);
     others.into_iter().for_each(Whom::wake);
     result
