@@ -4,12 +4,17 @@
 //! so [`unblock`] does it elsewhere, a portion at a time. The buffer goes there and comes
 //! back; a file of any size takes no more memory than one.
 //!
-//! Must never: give out what lies outside of the directory, or say a length and send less
-//! without breaking off.
+//! Must never: give out what lies outside of the directory, even if links in it are changed at
+//! that moment, or say a length and send less without breaking off. What lies outside cannot
+//! be told where there is no `/proc`: other systems than Linux trust whoever may change the
+//! directory, and a Linux without it gives out nothing.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use greenroom::unblock;
@@ -145,12 +150,7 @@ fn open(root: &Path, path: &Path) -> io::Result<Found> {
     if is_index {
         path = path.join("index.html").canonicalize()?;
     }
-    let length = path.metadata()?;
-    // A link may lead elsewhere; and opening a pipe would block until somebody writes.
-    if !path.starts_with(root) || !length.is_file() {
-        return Err(ErrorKind::NotFound.into());
-    }
-    let file = File::open(&path)?;
+    let file = open_below(root, &path)?;
     let length = file.metadata()?.len();
     let kind = match path.extension().and_then(|it| it.to_str()).unwrap_or("") {
         "html" | "htm" => "text/html; charset=utf-8",
@@ -173,6 +173,28 @@ fn open(root: &Path, path: &Path) -> io::Result<Found> {
         kind,
         is_index,
     })
+}
+
+/// Opens a file that lies below the directory. A link may lead elsewhere, and opening a pipe would
+/// block until somebody writes. What is there may be another thing the next moment, so what was
+/// opened is asked as well.
+pub(crate) fn open_below(root: &Path, path: &Path) -> io::Result<File> {
+    if !path.starts_with(root) || !path.metadata()?.is_file() {
+        return Err(ErrorKind::NotFound.into());
+    }
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    // Where the opened file lies, whatever its name leads to by now.
+    #[cfg(target_os = "linux")]
+    let place = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    #[cfg(not(target_os = "linux"))]
+    let place = path.canonicalize()?;
+    if !place.starts_with(root) || !file.metadata()?.is_file() {
+        return Err(ErrorKind::NotFound.into());
+    }
+    Ok(file)
 }
 
 /// The part a `Range` asks for: empty if there is none such, `None` if it is not understood and

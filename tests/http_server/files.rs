@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::http_server::connection::Limits;
+use super::http_server::files::open_below;
 use super::http_server::site::Site;
 use super::{Example, Server};
 
@@ -155,6 +156,18 @@ fn nothing_outside_of_the_directory_is_served() {
             assert!(!answer.body.contains("secret"), "{target}");
         }
     });
+}
+
+/// The moment between the look at a path and its opening: what was looked at is a link by now.
+#[test]
+fn what_became_a_link_meanwhile_is_not_served() {
+    let root = directory("race");
+    assert!(open_below(&root, &root.join("sub/a page.txt")).is_ok());
+    for path in ["link.txt", "up/outside.txt"] {
+        let path = root.join(path);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "secret");
+        assert!(open_below(&root, &path).is_err(), "{}", path.display());
+    }
 }
 
 #[test]
