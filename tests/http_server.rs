@@ -126,7 +126,16 @@ fn methods_versions_and_bodies() {
     let old = "GET / HTTP/1.0\r\n\r\n";
     assert_eq!(refused(old), 200, "the old version closes");
     let kept = "GET / HTTP/1.0\r\nConnection: x, Keep-Alive\r\n\r\n";
-    assert!(!answered(kept.as_bytes()).2);
+    let (answer, _, close) = answered(kept.as_bytes());
+    assert!(!close);
+    assert!(
+        answer.contains("\r\nConnection: keep-alive\r\n"),
+        "{answer}"
+    );
+    assert!(
+        !ANSWER.contains("Connection"),
+        "the new version keeps unasked"
+    );
 }
 
 #[test]

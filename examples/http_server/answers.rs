@@ -66,6 +66,9 @@ pub(crate) fn head(status: &str, fields: &str, asked: &Asked<'_>, answers: &mut 
     }
     if !asked.keep_alive {
         answers.extend_from_slice(b"Connection: close\r\n");
+    } else if !asked.newer {
+        // It asked for that, and does not count on it before it is told.
+        answers.extend_from_slice(b"Connection: keep-alive\r\n");
     }
     answers.extend_from_slice(b"\r\n");
 }

@@ -37,18 +37,19 @@ pub(crate) fn reply(root: &Path, asked: &Asked<'_>, answers: &mut Answers<'_>) -
         }
         Ok(found) => found,
         Err(error) => {
-            let status = match error.kind() {
-                ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied => {
-                    "404 Not Found"
-                }
-                _ => "500 Internal Server Error",
+            let status = if is_no_file(&error) {
+                "404 Not Found"
+            } else {
+                "500 Internal Server Error"
             };
             text(status, &format!("{status}\n"), asked, &mut answers.bytes);
             return Ok(());
         }
     };
     let mut fields = format!("Content-Type: {kind}\r\nAccept-Ranges: bytes\r\n");
-    let (status, part) = match asked.range.and_then(|range| part(range, length)) {
+    // Only `GET` knows parts.
+    let range = asked.range.filter(|_| asked.method == Method::Get);
+    let (status, part) = match range.and_then(|range| part(range, length)) {
         None => ("200 OK", 0..length),
         Some(part) if part.is_empty() => {
             fields += &format!("Content-Range: bytes */{length}\r\n");
@@ -66,6 +67,14 @@ pub(crate) fn reply(root: &Path, asked: &Asked<'_>, answers: &mut Answers<'_>) -
         return Ok(());
     }
     send(file, part, answers)
+}
+
+/// Whether there is nothing of that name to be had: the client's error, not the server's.
+fn is_no_file(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied
+    ) || matches!(error.raw_os_error(), Some(libc::ENAMETOOLONG | libc::ELOOP))
 }
 
 fn names_a_directory(target: &str) -> bool {
@@ -118,7 +127,9 @@ fn path(target: &str) -> Option<PathBuf> {
             b'%' => {
                 let (digits, after) = rest.split_at_checked(2)?;
                 rest = after;
-                let digits = std::str::from_utf8(digits).ok()?;
+                // Digits only: `from_str_radix` would take a sign, too.
+                let both = digits.iter().all(u8::is_ascii_hexdigit);
+                let digits = std::str::from_utf8(digits).ok().filter(|_| both)?;
                 u8::from_str_radix(digits, 16).ok()?
             }
             other => *other,

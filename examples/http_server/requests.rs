@@ -32,7 +32,7 @@ pub(crate) struct Asked<'a> {
     /// With its body.
     length: usize,
     pub(crate) method: Method,
-    /// As it was sent: not decoded, with whatever follows a `?`.
+    /// As it was sent: not decoded, with whatever follows a `?`. Of a whole URL, its path.
     pub(crate) target: &'a str,
     /// The field `Range`.
     pub(crate) range: Option<&'a [u8]>,
@@ -125,11 +125,23 @@ fn parse(bytes: &[u8]) -> Result<Asked<'_>, Missing> {
             Some("HEAD") => Method::Head,
             _ => Method::Other,
         },
-        target: request.path.unwrap_or("/"),
+        target: path(request.path.unwrap_or("/")),
         range: of_name(fields, "range").next(),
         newer,
         keep_alive: !says("close") && (newer || says("keep-alive")),
     })
+}
+
+/// Where `http://host/path` is asked for, as it is of a proxy, that is a path as well. All hosts
+/// are the same here.
+fn path(target: &str) -> &str {
+    match target.split_at_checked(7) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http://") => {
+            let path = rest.trim_start_matches(|c| !matches!(c, '/' | '?'));
+            if path.starts_with('/') { path } else { "/" }
+        }
+        _ => target,
+    }
 }
 
 /// How long the body is. Only a plain length is understood.

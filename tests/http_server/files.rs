@@ -23,6 +23,8 @@ fn directory(name: &str) -> PathBuf {
     fs::write(root.join("sub/index.html"), "<p>sub</p>").unwrap();
     fs::write(root.join("sub/a page.txt"), "0123456789").unwrap();
     fs::write(root.join("empty"), "").unwrap();
+    fs::write(root.join("\u{f}"), "odd").unwrap();
+    symlink("loop", root.join("loop")).unwrap();
     fs::write(root.join(".hidden"), "secret").unwrap();
     symlink(path.join("outside.txt"), root.join("link.txt")).unwrap();
     symlink(&path, root.join("up")).unwrap();
@@ -95,6 +97,19 @@ fn files_are_served_by_their_names() {
             ),
             ("/inside.txt", "text/plain; charset=utf-8", "0123456789"),
             ("/empty", "application/octet-stream", ""),
+            ("/%0F", "application/octet-stream", "odd"),
+            ("http://here/empty", "application/octet-stream", ""),
+            (
+                "HTTP://here:80/inside.txt?http://",
+                "text/plain; charset=utf-8",
+                "0123456789",
+            ),
+            ("http://here", "text/html; charset=utf-8", "<p>hello</p>"),
+            (
+                "http://here?/empty",
+                "text/html; charset=utf-8",
+                "<p>hello</p>",
+            ),
         ] {
             let answer = client.get(target);
             assert_eq!(
@@ -109,6 +124,8 @@ fn files_are_served_by_their_names() {
             );
             let asked_for_head = client.ask("HEAD", target, "");
             assert_eq!(asked_for_head.head, answer.head, "{target}");
+            let of_a_part = client.ask("HEAD", target, "Range: bytes=0-1\r\n");
+            assert_eq!(of_a_part.head, answer.head, "{target}");
         }
         for (target, place) in [("/sub", "/sub/"), ("/sub?a=/", "/sub/?a=/")] {
             let answer = client.get(target);
@@ -148,6 +165,13 @@ fn nothing_outside_of_the_directory_is_served() {
             "/%zz",
             "/%ff",
             "/%+1",
+            "/%+f",
+            "/loop",
+            &format!("/{}", "x".repeat(300)),
+            &format!("/{}", "x/".repeat(3000)),
+            "http://here/up/outside.txt",
+            "http:///../outside.txt",
+            "https://here/empty",
             &format!("/{absolute}"),
             &format!("/%2f{absolute}"),
         ] {
