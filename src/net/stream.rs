@@ -129,6 +129,9 @@ macro_rules! stream {
 
             /// Ends one direction of the connection, or both. Whoever waits for that direction, in any task, returns.
             ///
+            /// But for one case: Linux does not tell who waits to write to a full Unix socket that only that direction was
+            /// ended. Such a task returns when the peer reads or goes.
+            ///
             /// # Errors
             ///
             /// `NotConnected` if it was reset, for instance.
