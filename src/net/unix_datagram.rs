@@ -119,7 +119,8 @@ impl UnixDatagram {
     }
 
     /// Ends one direction, or both. Whoever waits for that direction, in any task, returns: a receiver with an
-    /// empty datagram of nobody.
+    /// empty datagram of nobody. But Linux does not tell who waits to send that only that direction was ended: it
+    /// returns when the peer takes something, or goes.
     ///
     /// # Errors
     ///
