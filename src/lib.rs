@@ -172,7 +172,7 @@
 //! today, `panic = "abort"`, and the platforms.
 
 #![cfg_attr(
-    not(all(feature = "net", feature = "sync", feature = "time")),
+    not(all(feature = "fs", feature = "net", feature = "sync", feature = "time")),
     allow(
         dead_code,
         unused_imports,

@@ -100,6 +100,12 @@ impl<S: AsFd> Descriptor<S> {
         }
     }
 
+    /// Lets the tasks that wait try again: what was done here may be something the system tells nobody of.
+    #[cfg(feature = "net")]
+    pub(crate) fn nudge(&self) {
+        self.registrations.nudge();
+    }
+
     /// Who watches it.
     pub(crate) fn registrations(&self) -> &Registrations {
         &self.registrations

@@ -129,14 +129,17 @@ macro_rules! stream {
 
             /// Ends one direction of the connection, or both. Whoever waits for that direction, in any task, returns.
             ///
-            /// But for one case: Linux does not tell who waits to write to a full Unix socket that only that direction was
-            /// ended. Such a task returns when the peer reads or goes.
+            /// Linux does not tell who waits to write to a full Unix socket that only that direction was ended, so the tasks
+            /// that wait by this handle are told here. One that waits by another handle, and a plain thread, return
+            /// when the peer reads or goes.
             ///
             /// # Errors
             ///
             /// `NotConnected` if it was reset, for instance.
             pub fn shutdown(&self, how: std::net::Shutdown) -> std::io::Result<()> {
-                self.0.std().shutdown(how)
+                self.0.std().shutdown(how)?;
+                self.0.nudge();
+                Ok(())
             }
 
             /// Gives each direction an owner of its own, which may go to another task or thread.

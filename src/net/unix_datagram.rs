@@ -119,14 +119,17 @@ impl UnixDatagram {
     }
 
     /// Ends one direction, or both. Whoever waits for that direction, in any task, returns: a receiver with an
-    /// empty datagram of nobody. But Linux does not tell who waits to send that only that direction was ended: it
-    /// returns when the peer takes something, or goes.
+    /// empty datagram of nobody. Linux does not tell who waits to send that only that direction was ended, so the
+    /// tasks that wait by this handle are told here. One that waits by another handle, and a plain thread, return
+    /// when the peer takes something, or goes.
     ///
     /// # Errors
     ///
     /// What the system says.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.0.std().shutdown(how)
+        self.0.std().shutdown(how)?;
+        self.0.nudge();
+        Ok(())
     }
 
     /// Sends a datagram to the peer of a connected socket.

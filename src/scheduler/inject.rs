@@ -34,6 +34,8 @@ pub(super) enum Message {
     Run(Box<dyn FnOnce() + Send>),
     /// Free the reactor's slot of a descriptor that was dropped elsewhere.
     Release(SlotKey),
+    /// Let those who wait for a descriptor try again.
+    Nudge(SlotKey),
 }
 
 impl fmt::Debug for Message {
@@ -44,6 +46,7 @@ impl fmt::Debug for Message {
             Self::Cancel(..) => "Cancel(..)",
             Self::Run(_) => "Run(..)",
             Self::Release(_) => "Release(..)",
+            Self::Nudge(_) => "Nudge(..)",
         })
     }
 }
@@ -371,8 +374,10 @@ impl Core {
             }
             #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
             Message::Release(key) => self.release_slot(key),
+            #[cfg(any(reactor = "epoll", reactor = "kqueue"))]
+            Message::Nudge(key) => self.nudge_slot(key),
             #[cfg(not(any(reactor = "epoll", reactor = "kqueue")))]
-            Message::Release(_) => {}
+            Message::Release(_) | Message::Nudge(_) => {}
         }
     }
 }

@@ -99,6 +99,22 @@ impl Registrations {
             .ok_or_else(|| io::Error::other("a slot just made is gone"))
     }
 
+    /// Lets those who wait try again, in whatever runtime: something was done to the descriptor of which the
+    /// system tells nobody.
+    pub(crate) fn nudge(&self) {
+        let more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
+        for home in self.first.get().into_iter().chain(more.iter()) {
+            match current::core().filter(|core| core.number == home.runtime) {
+                Some(core) => core.nudge_slot(home.key),
+                None => {
+                    if let Some(inbox) = home.inbox.upgrade() {
+                        let _gone = inbox.send(Message::Nudge(home.key));
+                    }
+                }
+            }
+        }
+    }
+
     /// Ends all registrations. To be called before the descriptor is closed.
     pub(crate) fn forget(&mut self, fd: BorrowedFd<'_>) {
         let more = self.more.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -280,6 +296,13 @@ impl Core {
     pub(super) fn release_slot(&self, key: SlotKey) {
         if let Some(reactor) = self.reactor.get() {
             reactor.release(key);
+        }
+    }
+
+    pub(super) fn nudge_slot(&self, key: SlotKey) {
+        if let Some(slot) = self.reactor.get().and_then(|reactor| reactor.slot(key)) {
+            slot.readers.nudge();
+            slot.writers.nudge();
         }
     }
 

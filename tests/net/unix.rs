@@ -5,11 +5,12 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use greenroom::net::{Shutdown, UnixListener, UnixStream};
-use greenroom::{select, spawn, timeout, yield_now};
+use greenroom::{run, select, spawn, timeout, yield_now};
 
 use crate::support::{SHORT, bounded, in_a_task, kind};
 
@@ -78,6 +79,43 @@ fn a_server_with_a_path() {
         let long = "x".repeat(200);
         assert_eq!(kind(UnixStream::connect(&long)), ErrorKind::InvalidInput);
         assert_eq!(kind(UnixStream::connect("a\0b")), ErrorKind::InvalidInput);
+    });
+}
+
+/// The system tells nobody of that.
+#[test]
+fn whoever_waits_to_write_learns_of_a_shutdown() {
+    in_a_task(|| {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let near = Arc::new(near);
+        let write = |stream: &UnixStream| {
+            let mut writer = stream;
+            loop {
+                if let Err(error) = writer.write(&[7; 4096]) {
+                    break error.kind();
+                }
+            }
+        };
+        let here = Arc::clone(&near);
+        let here = spawn(move || write(&here));
+        // In a runtime of another thread, too.
+        let (waits, soon) = mpsc::channel();
+        let there = Arc::clone(&near);
+        let there = thread::spawn(move || {
+            run(|| {
+                let writer = spawn(move || write(&there));
+                yield_now();
+                waits.send(()).unwrap();
+                writer.join().unwrap()
+            })
+        });
+        while soon.try_recv().is_err() {
+            yield_now();
+        }
+        assert!(!here.is_finished());
+        near.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(here.join().unwrap(), ErrorKind::BrokenPipe);
+        assert_eq!(there.join().unwrap(), ErrorKind::BrokenPipe);
     });
 }
 
