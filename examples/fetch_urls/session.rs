@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::time::Duration;
 
+use greenroom::io::NonBlocking;
 use greenroom::net::TcpStream;
 use greenroom::sync::Semaphore;
 use greenroom::{Instant, timeout};
@@ -80,6 +81,7 @@ impl Session {
                     answered => return answered,
                 }
             }
+            self.make_room();
             let fresh = TcpStream::connect(host)?;
             fresh.set_nodelay(true)?;
             self.exchange(BufReader::new(fresh), host, path)
@@ -97,8 +99,7 @@ impl Session {
         connection.get_mut().write_all(request.as_bytes())?;
         let (status, length, keep) = read_head(&mut connection)?;
         let body = read_body(&mut connection, length)?;
-        // What came unasked belongs to no request.
-        if keep && connection.buffer().is_empty() {
+        if keep {
             self.idle.borrow_mut().push(Idle {
                 host: host.to_owned(),
                 since: Instant::now(),
@@ -111,10 +112,26 @@ impl Session {
     /// The connection to that host that was used last, and so is the likeliest to live.
     fn take(&self, host: &str) -> Option<BufReader<TcpStream>> {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|one| one.since.elapsed() < KEPT);
+        idle.retain(|one| one.since.elapsed() < KEPT && is_quiet(&one.connection));
         let at = idle.iter().rposition(|one| one.host == host)?;
         Some(idle.remove(at).connection)
     }
+
+    /// Closes those used longest ago, so that with one more there are not too many: each request
+    /// that is under way has one, or will.
+    fn make_room(&self) {
+        let mut idle = self.idle.borrow_mut();
+        let surplus = idle.len().saturating_sub(self.permits.available_permits());
+        idle.drain(..surplus);
+    }
+}
+
+/// Whether nothing has come, the end neither. What came unasked belongs to no request: taken for
+/// the next answer, it would be somebody else's.
+fn is_quiet(connection: &BufReader<TcpStream>) -> bool {
+    let read = |mut view: NonBlocking<'_, TcpStream>| view.read(&mut [0]);
+    let came = connection.get_ref().nonblocking().and_then(read);
+    connection.buffer().is_empty() && came.is_err_and(|it| it.kind() == ErrorKind::WouldBlock)
 }
 
 /// Host with port, and path.

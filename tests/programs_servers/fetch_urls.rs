@@ -2,14 +2,15 @@
 //!
 //! Must never: look at wall time.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::time::Duration;
 
 use greenroom::net::{TcpListener, TcpStream};
-use greenroom::{scope, sleep, timeout};
+use greenroom::{scope, sleep, supervise, timeout};
 
 use super::support::finish;
-use super::{SECOND, example, performed, turn};
+use super::{MS, SECOND, example, performed, turn};
 
 #[path = "../../examples/fetch_urls.rs"]
 mod program;
@@ -110,6 +111,77 @@ fn a_connection_is_not_kept_for_ever() {
         }
     });
     assert_eq!(traffic.connections.get(), 2);
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// Answers everybody, and counts the connections that are open now.
+fn count_open(listener: &TcpListener, open: &Cell<usize>) {
+    supervise(|s| {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            open.set(open.get() + 1);
+            s.spawn(move || {
+                let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                while lines.any(|line| line.is_empty()) {
+                    (&stream).write_all(OK.as_bytes()).unwrap();
+                }
+                open.set(open.get() - 1);
+            });
+        }
+    });
+}
+
+#[test]
+fn a_session_has_no_more_connections_than_was_said() {
+    let open = Cell::new(0);
+    let played = performed(None, || {
+        let hosts = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        scope(|s| {
+            for host in &hosts {
+                let open = &open;
+                s.spawn(move || count_open(host, open));
+            }
+            let session = Session::new(2);
+            let counts = hosts.iter().chain(&hosts).map(|host| {
+                let url = format!("http://{}", host.local_addr().unwrap());
+                assert_eq!(text(session.get(&url)), "ok");
+                sleep(MS);
+                open.get()
+            });
+            let counts: Vec<usize> = counts.collect();
+            s.cancel_children();
+            counts
+        })
+    });
+    assert_eq!(played.result, [1, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+}
+
+#[test]
+fn what_came_unasked_is_no_answer() {
+    let played = performed(None, || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        scope(|s| {
+            s.spawn(|| {
+                let (early, _) = listener.accept().unwrap();
+                asked(&early);
+                (&early).write_all(OK.as_bytes()).unwrap();
+                sleep(SECOND);
+                (&early)
+                    .write_all(OK.replace("ok", "no").as_bytes())
+                    .unwrap();
+                let (late, _) = listener.accept().unwrap();
+                asked(&late);
+                (&late).write_all(OK.as_bytes()).unwrap();
+            });
+            let session = Session::new(1);
+            let first = text(session.get(&url));
+            sleep(2 * SECOND);
+            [first, text(session.get(&url))]
+        })
+    });
+    assert_eq!(played.result, ["ok", "ok"]);
 }
 
 /// What the session makes of these answers, each on the first connection that asks; then the server hangs up.
