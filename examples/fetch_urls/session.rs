@@ -4,8 +4,8 @@
 //! is cancelled drops its connection on the way, so none is ever in the pool with half an
 //! answer in it.
 //!
-//! Must never: take more memory for an answer than the limits below, or send anything
-//! but `GET` a second time.
+//! Must never: take more memory for an answer than the limits below, guess where an answer
+//! ends, or send anything but `GET` a second time.
 
 use std::cell::RefCell;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -97,7 +97,13 @@ impl Session {
     ) -> io::Result<Response> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n");
         connection.get_mut().write_all(request.as_bytes())?;
-        let (status, length, keep) = read_head(&mut connection)?;
+        let (status, length, keep) = loop {
+            // Those of the hundreds say only that there will be another.
+            let head = read_head(&mut connection)?;
+            if !matches!(head.0, 100 | 102..=199) {
+                break head;
+            }
+        };
         let body = read_body(&mut connection, length)?;
         if keep {
             self.idle.borrow_mut().push(Idle {
@@ -162,38 +168,41 @@ fn read_head(connection: &mut impl BufRead) -> io::Result<(u16, Length, bool)> {
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut head = Head::new(&mut fields);
     let parsed = head.parse(&bytes).map_err(invalid)?;
-    let (Status::Complete(_), Some(status)) = (parsed, head.code) else {
+    let (Status::Complete(used), Some(status)) = (parsed, head.code) else {
         return Err(invalid("half a head"));
     };
+    if used < bytes.len() {
+        return Err(invalid("an empty line in the head"));
+    }
     let length = body_length(status, head.headers)?;
-    let closes = field(head.headers, "connection")
-        .is_some_and(|value| value.trim_ascii().eq_ignore_ascii_case(b"close"));
+    let closes = of_name(head.headers, "connection")
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"close"));
     let keep = head.version == Some(1) && length != Length::ToTheEnd && !closes;
     Ok((status, length, keep))
 }
 
+/// What could be read in two ways is refused: two lengths, two codings, or one of each.
 fn body_length(status: u16, fields: &[Header<'_>]) -> io::Result<Length> {
-    if matches!(status, 204 | 304) {
-        return Ok(Length::Of(0));
+    let lengths: Vec<_> = of_name(fields, "content-length").collect();
+    let codings: Vec<_> = of_name(fields, "transfer-encoding").collect();
+    match (lengths.as_slice(), codings.as_slice()) {
+        _ if matches!(status, ..200 | 204 | 304) => Ok(Length::Of(0)),
+        ([], []) => Ok(Length::ToTheEnd),
+        ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Length::Chunked),
+        ([digits], []) if digits.iter().all(u8::is_ascii_digit) => {
+            let digits = std::str::from_utf8(digits).map_err(invalid)?;
+            digits.parse().map(Length::Of).map_err(invalid)
+        }
+        _ => Err(invalid("a length that is doubtful")),
     }
-    if let Some(coding) = field(fields, "transfer-encoding") {
-        let chunked = coding.eq_ignore_ascii_case(b"chunked");
-        return chunked
-            .then_some(Length::Chunked)
-            .ok_or_else(|| invalid("an unknown transfer coding"));
-    }
-    let Some(digits) = field(fields, "content-length") else {
-        return Ok(Length::ToTheEnd);
-    };
-    let digits = std::str::from_utf8(digits).map_err(invalid)?;
-    digits.parse().map(Length::Of).map_err(invalid)
 }
 
-fn field<'a>(fields: &[Header<'a>], name: &str) -> Option<&'a [u8]> {
-    let mut of_name = fields
+fn of_name<'a>(fields: &[Header<'a>], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    fields
         .iter()
-        .filter(|field| field.name.eq_ignore_ascii_case(name));
-    of_name.next().map(|field| field.value)
+        .filter(move |field| field.name.eq_ignore_ascii_case(name))
+        .map(|field| field.value)
 }
 
 fn read_body(connection: &mut impl BufRead, length: Length) -> io::Result<Vec<u8>> {
@@ -215,7 +224,9 @@ fn read_body(connection: &mut impl BufRead, length: Length) -> io::Result<Vec<u8
                 break;
             }
             append(connection, size, &mut body)?;
-            read_line(connection)?;
+            if read_line(connection)? != b"\r\n" {
+                return Err(invalid("a piece longer than was said"));
+            }
         },
     }
     Ok(body)

@@ -220,12 +220,62 @@ fn answers_of_every_shape() {
         "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nend",
         "HTTP/1.0 200 OK\r\n\r\nuntil the end",
         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nby",
+        "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate",
         "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
     ]);
     let texts: Vec<String> = responses.into_iter().map(text).collect();
-    assert_eq!(texts, ["one, two", "end", "until the end", "by", ""]);
+    assert_eq!(
+        texts,
+        ["one, two", "end", "until the end", "by", "late", ""]
+    );
     let missing = answered(&["HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"]);
     assert_eq!(missing.into_iter().next().unwrap().unwrap().status, 404);
+}
+
+/// Two readings of one answer are how somebody else's is smuggled in.
+#[test]
+fn answers_with_a_doubtful_length() {
+    for fields in [
+        "Content-Length: +2",
+        "Content-Length: 2\r\nContent-Length: 40",
+        "Content-Length: 2\r\nContent-Length: 2",
+        "Transfer-Encoding: chunked\r\nContent-Length: 2",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
+        "Transfer-Encoding: gzip, chunked",
+        // The head would end here for who takes `\n` for an end of a line.
+        "Content-Length: 2\n\nX: y",
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n2\r\nok\r\n0\r\n\r\n");
+        let error = answered(&[&answer]).remove(0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData, "{fields}: {error}");
+    }
+    let junk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nokJUNK\r\n0\r\n\r\n";
+    let error = answered(&[junk]).remove(0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}");
+}
+
+/// However it is said that this was the last answer.
+#[test]
+fn connections_that_will_be_closed_are_not_kept() {
+    let closing = OK.replace("Content", "Connection: x, Close\r\nContent");
+    let played = performed(None, || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        scope(|s| {
+            s.spawn(|| {
+                let (first, _) = listener.accept().unwrap();
+                asked(&first);
+                (&first).write_all(closing.as_bytes()).unwrap();
+                // It is still open when the next one comes.
+                let (second, _) = listener.accept().unwrap();
+                asked(&second);
+                (&second).write_all(OK.as_bytes()).unwrap();
+            });
+            let session = Session::new(1);
+            [session.get(&url), session.get(&url)].map(text)
+        })
+    });
+    assert_eq!(played.result, ["ok", "ok"]);
 }
 
 #[test]
