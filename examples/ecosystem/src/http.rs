@@ -28,17 +28,21 @@ const LONGEST_BODY: usize = 1024 * 1024;
 pub fn read_request(stream: &mut impl BufRead) -> io::Result<Request> {
     let head = read_head(stream)?;
     let request = parse_head(&head)?;
-    let length = match request.headers().get(CONTENT_LENGTH) {
-        _ if request.headers().contains_key(TRANSFER_ENCODING) => {
-            return Err(invalid("bodies in chunks are not understood here"));
-        }
-        None => 0,
-        Some(length) => length
+    if request.headers().contains_key(TRANSFER_ENCODING) {
+        return Err(invalid("bodies in chunks are not understood here"));
+    }
+    // What could be read in two ways is refused: a request could hide in the difference.
+    let mut lengths = request.headers().get_all(CONTENT_LENGTH).iter();
+    let length = match (lengths.next(), lengths.next()) {
+        (None, _) => 0,
+        (Some(length), None) => length
             .to_str()
             .ok()
+            .filter(|length| length.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|length| length.parse().ok())
             .filter(|length| *length <= LONGEST_BODY)
             .ok_or_else(|| invalid("a body's length makes no sense, or is too much"))?,
+        _ => return Err(invalid("a body has one length")),
     };
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
@@ -63,7 +67,10 @@ fn read_head(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
 fn parse_head(head: &[u8]) -> io::Result<tungstenite::http::Request<()>> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
-    parsed.parse(head).map_err(invalid)?;
+    // httparse takes a `\n` alone for the end of a line, and so might end before `read_head` did.
+    if parsed.parse(head).map_err(invalid)? != httparse::Status::Complete(head.len()) {
+        return Err(invalid("an empty line in the head, or nothing else"));
+    }
     let mut request = request::Builder::new()
         .method(parsed.method.unwrap_or_default())
         .uri(parsed.path.unwrap_or_default())

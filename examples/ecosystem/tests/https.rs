@@ -72,6 +72,10 @@ fn what_is_no_request_is_refused() {
                 "GET / HTTP/1.1\r\nContent-Length: much\r\n\r\n",
                 "POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n",
                 "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                "POST / HTTP/1.1\r\nContent-Length: +2\r\n\r\nok",
+                "POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+                "GET /one HTTP/1.1\nA: b\n\nGET /two HTTP/1.1\r\n\r\n",
+                "\r\n\r\n",
                 &format!("GET / HTTP/1.1\r\nLong: {}\r\n\r\n", "x".repeat(20_000)),
             ] {
                 let answer = converse(server, identity, bytes);
