@@ -25,7 +25,8 @@
 //! - A [`Seat`](hall::Seat) is left when it is dropped: by `/quit`, at the end of the
 //!   connection, when it breaks, when the server is cancelled. So everybody who came is
 //!   seen to go.
-//! - Memory is bounded: [`CLIENTS`] clients, each with so many lines of [`LINE`] bytes.
+//! - Memory is bounded: [`CLIENTS`] clients, each with so many lines of [`LINE`] bytes and
+//!   the name of who says them. A list of names is no longer than a line, either.
 
 #![expect(clippy::print_stdout, reason = "programs talk to people")]
 

@@ -65,7 +65,8 @@ fn listen(stream: &TcpStream, hall: &Hall, queue: BroadcastSender<Line>) -> io::
     Ok(())
 }
 
-/// A line without its end and without what could move a terminal's cursor.
+/// A line without its end and without what is no text or could move a terminal's cursor. It has
+/// no more bytes than were sent.
 fn next_line(from: &mut impl BufRead, queue: &BroadcastSender<Line>) -> io::Result<Option<String>> {
     let mut bytes = Vec::new();
     let read = from.take(LINE as u64).read_until(b'\n', &mut bytes)?;
@@ -73,9 +74,18 @@ fn next_line(from: &mut impl BufRead, queue: &BroadcastSender<Line>) -> io::Resu
         hear(queue, &format!("a line has at most {LINE} bytes"));
         return Err(ErrorKind::InvalidData.into());
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let plain = text.trim_end().chars().filter(|c| !c.is_control());
+    let text: String = bytes.utf8_chunks().map(|chunk| chunk.valid()).collect();
+    let plain = text.trim_end().chars().filter(|c| !moves_the_cursor(*c));
     Ok((read > 0).then(|| plain.collect()))
+}
+
+/// Also by another end of a line, or by turning the direction of what follows.
+fn moves_the_cursor(c: char) -> bool {
+    let turns = matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2066}'..='\u{2069}'
+    );
+    c.is_control() || turns || matches!(c, '\u{2028}'..='\u{202e}')
 }
 
 /// Writes what is in the queue, until nothing more can come.

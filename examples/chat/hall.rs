@@ -17,6 +17,8 @@ pub(crate) type Line = Rc<str>;
 /// Where everybody begins.
 const LOBBY: &str = "lobby";
 const LONGEST_NAME: usize = 16;
+/// How many names a list has, at most: they fit into a line, in any script.
+const NAMED: usize = 10;
 
 /// All rooms.
 #[derive(Debug, Default)]
@@ -69,17 +71,18 @@ impl Hall {
         }
     }
 
-    /// The names of those in a room, but for one.
+    /// The names of those in a room, but for one: a few of them if they are many.
     fn others(&self, room: &str, but: &str) -> String {
         let people = self.people.borrow();
         let here = people
             .iter()
             .filter(|(name, person)| &*person.room == room && &***name != but);
-        let names: Vec<&str> = here.map(|(name, _)| &**name).collect();
-        if names.is_empty() {
-            "nobody else".to_owned()
-        } else {
-            names.join(", ")
+        let mut names = here.map(|(name, _)| &**name);
+        let named: Vec<&str> = names.by_ref().take(NAMED).collect();
+        match (named.join(", "), names.count()) {
+            (none, 0) if none.is_empty() => "nobody else".to_owned(),
+            (all, 0) => all,
+            (some, more) => format!("{some} and {more} more"),
         }
     }
 }

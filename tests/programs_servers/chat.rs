@@ -151,6 +151,40 @@ fn who_breaks_off_is_seen_to_go() {
     });
 }
 
+/// A queue holds so many lines: so none of them may be longer than was said.
+#[test]
+fn no_line_is_longer_than_was_said() {
+    const PEOPLE: usize = 30;
+    beside_server(|connect| {
+        // The longest name there is, and the number.
+        let name = |n: usize| format!("{}{n:03}", "\u{10428}".repeat(13));
+        let mut all: Vec<_> = (0..PEOPLE).map(|_| connect()).collect();
+        for (n, one) in all.iter_mut().enumerate() {
+            one.enters(&name(n));
+        }
+        let [first, .., last] = all.as_mut_slice() else {
+            unreachable!("there are many")
+        };
+        first.hears();
+        let heard = last.enters(&format!("/join {}\n/join lobby\n/who", name(999)));
+        let who = heard.last().unwrap();
+        assert!(
+            who.starts_with(&format!("* here: {}, {}", name(0), name(1))),
+            "{who}"
+        );
+        assert!(who.ends_with(" and 19 more"), "{who}");
+        let longest = heard.iter().map(String::len).max().unwrap();
+        assert!(longest < LINE, "{longest}: {heard:?}");
+        first.hears();
+
+        // What is no text does not become a longer one, and nobody's line becomes two or turns round.
+        let mut bytes = vec![0xff; LINE - 100];
+        bytes.extend_from_slice("so\u{2028}\u{202e}it\u{200f} is\n".as_bytes());
+        last.0.get_ref().write_all(&bytes).unwrap();
+        assert_eq!(first.hears(), [format!("{}: soit is", name(PEOPLE - 1))]);
+    });
+}
+
 #[test]
 fn who_says_no_name_is_let_go() {
     let played = beside_server(|connect| {
