@@ -73,6 +73,7 @@ impl<S: AsFd> Descriptor<S> {
 
     /// Another descriptor of the same socket: `duplicate`, which std has made.
     pub(crate) fn duplicated(&self, duplicate: S) -> Self {
+        self.settings().another();
         Self {
             end: End::System(duplicate),
             registrations: Registrations::default(),
@@ -90,10 +91,10 @@ impl<S: AsFd> Descriptor<S> {
         }
     }
 
-    /// Gives up the socket. The descriptor is as it was when it came.
+    /// Gives up the socket. The descriptor is as it was when it came, if it has no duplicate here.
     pub(crate) fn into_std(mut self) -> S {
         self.deregister();
-        self.take_flag_back();
+        self.goes(true);
         match std::mem::replace(&mut self.end, End::Taken) {
             End::System(socket) => socket,
             End::Taken => unreachable!("a converted socket is gone"),
@@ -173,9 +174,9 @@ impl<S: AsFd> Descriptor<S> {
         self.settings().end_of_view(self.std().as_fd());
     }
 
-    fn take_flag_back(&self) {
+    fn goes(&self, given_back: bool) {
         if let (Some(settings), End::System(socket)) = (self.settings.get(), &self.end) {
-            settings.take_flag_back(socket.as_fd());
+            settings.handle_goes(socket.as_fd(), given_back);
         }
     }
 
@@ -314,9 +315,7 @@ impl<S: AsFd> Descriptor<S> {
 impl<S: AsFd> Drop for Descriptor<S> {
     fn drop(&mut self) {
         self.deregister();
-        if self.shared {
-            self.take_flag_back();
-        }
+        self.goes(self.shared);
     }
 }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   Unknown --found set--> Theirs                      stays set for ever
-//!           --a call needs it--> Ours                  until the descriptor is given back
+//!           --a call needs it--> Ours                  until the descriptor, and all its duplicates, are given back
 //!           --a view needs it--> Lent --last view gone--> Unknown
 //! ```
 //!
@@ -29,8 +29,18 @@ pub(super) struct Settings {
     never_waits: AtomicBool,
     /// One of the constants below. Changed under the lock only.
     flag: AtomicU8,
+    users: Mutex<Users>,
+}
+
+/// Who counts on the flag.
+#[derive(Debug, Default)]
+struct Users {
     /// How many views of the descriptor there are.
-    views: Mutex<u32>,
+    views: u32,
+    /// How many handles there are besides the first: duplicates.
+    others: u32,
+    /// Whether a handle was given back while others still counted on the flag.
+    owed: bool,
 }
 
 /// Nobody has looked at `O_NONBLOCK`, or it was taken back.
@@ -68,14 +78,19 @@ impl Settings {
 
     /// Notes that the user has set or cleared `O_NONBLOCK`.
     pub(super) fn set_never_waits(&self, on: bool) {
-        let _views = self.views();
+        let _users = self.users();
         let flag = if on { THEIRS } else { UNKNOWN };
         self.flag.store(flag, Ordering::Release);
         self.never_waits.store(on, Ordering::Relaxed);
     }
 
-    fn views(&self) -> MutexGuard<'_, u32> {
-        self.views.lock().unwrap_or_else(PoisonError::into_inner)
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There is one more handle.
+    pub(super) fn another(&self) {
+        self.users().others += 1;
     }
 
     /// Sets the flag for calls that cannot do without. It is looked at each time: whoever shares the open file may
@@ -85,7 +100,7 @@ impl Settings {
         if is_set && self.flag.load(Ordering::Relaxed) != LENT {
             return Ok(());
         }
-        let _views = self.views();
+        let _users = self.users();
         if !is_set {
             descriptor::set_nonblocking(fd, true)?;
         }
@@ -98,7 +113,7 @@ impl Settings {
         if descriptor::is_nonblocking(fd)? {
             return Ok(());
         }
-        let _views = self.views();
+        let _users = self.users();
         self.lend(fd)
     }
 
@@ -112,31 +127,33 @@ impl Settings {
 
     /// A view begins: the flag is set until the last one ends.
     pub(super) fn lend_flag(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let mut views = self.views();
+        let mut users = self.users();
         if !descriptor::is_nonblocking(fd)? {
             self.lend(fd)?;
         }
-        *views += 1;
+        users.views += 1;
         Ok(())
     }
 
     /// A view ends.
     pub(super) fn end_of_view(&self, fd: BorrowedFd<'_>) {
-        let mut views = self.views();
-        *views -= 1;
-        if *views == 0 {
+        let mut users = self.users();
+        users.views -= 1;
+        if users.views == 0 {
             self.clear_flag(fd, LENT);
         }
     }
 
-    /// The descriptor is given back. Views of duplicates go on.
-    pub(super) fn take_flag_back(&self, fd: BorrowedFd<'_>) {
-        let views = self.views();
-        if *views == 0 {
+    /// A handle goes. If it is the last, the flag is put back, where this or an earlier one was `given_back`; else
+    /// the others still count on it, perhaps in other threads.
+    pub(super) fn handle_goes(&self, fd: BorrowedFd<'_>, given_back: bool) {
+        let mut users = self.users();
+        users.owed |= given_back;
+        if users.others > 0 {
+            users.others -= 1;
+        } else if users.owed {
             self.clear_flag(fd, OURS);
             self.clear_flag(fd, LENT);
-        } else if self.flag.load(Ordering::Relaxed) == OURS {
-            self.flag.store(LENT, Ordering::Release);
         }
     }
 

@@ -46,7 +46,7 @@ use crate::io::descriptor::Descriptor;
 ///
 /// When a task accepts, `O_NONBLOCK` is set, which all duplicates of the descriptor share: while the
 /// listener is used, a duplicate in std's hands may say `WouldBlock`. Converting the listener into std's
-/// type clears the flag again.
+/// type clears the flag again, once no other handle made by `try_clone` is left.
 pub struct UnixListener(pub(super) Descriptor<net::UnixListener>);
 
 impl UnixListener {

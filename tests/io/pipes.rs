@@ -142,3 +142,17 @@ fn a_flag_that_somebody_cleared_is_set_again() {
         }
     });
 }
+
+#[test]
+fn a_duplicate_that_is_given_back_takes_the_flag_from_nobody() {
+    in_a_task(|| {
+        let (mut reader, _writer) = pipe().unwrap();
+        let duplicate = reader.try_clone().unwrap();
+        assert!(timeout(Duration::from_millis(1), || reader.read(&mut [0])).is_err());
+        let given = OwnedFd::from(duplicate);
+        // The reader may be in the middle of a call, in another thread: it must not begin to block.
+        assert!(is_nonblocking(&given));
+        drop(reader);
+        assert!(!is_nonblocking(&given));
+    });
+}
