@@ -1,4 +1,5 @@
-//! What can be asked for, and what is answered: as Redis does, to the letter of its errors.
+//! What can be asked for, and what is answered: as Redis does, to the letter of its errors. But a
+//! key does not live for more than 500 years: such a time is refused, as one too large to count.
 //!
 //! Must never: wait.
 
