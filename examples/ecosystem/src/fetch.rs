@@ -15,6 +15,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
 use greenroom::net::{TcpStream, ToSocketAddrs};
+use greenroom::{in_task, timeout};
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use ureq::config::Config;
@@ -123,14 +124,20 @@ impl Resolver for Names {
         &self,
         uri: &Uri,
         config: &Config,
-        _: NextTimeout,
+        limit: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri
             .scheme()
             .zip(uri.authority())
             .and_then(|(scheme, authority)| DefaultResolver::host_and_port(scheme, authority))
             .ok_or(Error::HostNotFound)?;
-        let found = host.to_socket_addrs()?;
+        let look_up = || host.to_socket_addrs();
+        let found = match limit.not_zero() {
+            Some(after) if in_task() => {
+                timeout(*after, look_up).map_err(|_| Error::Timeout(limit.reason))?
+            }
+            _ => look_up(),
+        }?;
         let mut addresses = self.empty();
         for address in config.ip_family().keep_wanted(found).take(16) {
             addresses.push(address);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use greenroom::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use greenroom::{CancelScope, Delivery, Instant, is_cancelled, supervise};
+use greenroom::{CancelScope, Delivery, Instant, is_cancelled, supervise, timeout};
 use rustls::ServerConfig;
 use tungstenite::http::StatusCode;
 use tungstenite::http::header::{CONNECTION, HeaderValue};
@@ -109,7 +109,8 @@ impl Server {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let mut stream = tls::accept(stream, &self.tls)?;
+        let shake_hands = || tls::accept(stream, &self.tls);
+        let mut stream = timeout(PATIENCE, shake_hands).map_err(io::Error::from)??;
         let _open = Counted::new(&self.open);
         while is_asked(&mut stream)? {
             let request = match finish(PATIENCE, || http::read_request(&mut stream)) {

@@ -4,8 +4,6 @@
 //! nothing while they have several messages. [`pushes_and_answers`] reads until they have nothing either, and only then
 //! waits for the socket.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
-
 use std::io::ErrorKind;
 
 use ecosystem::tls::{self, Identity, ServerStream};
