@@ -1,7 +1,7 @@
 //! Standard input, in processes whose input is a pipe: lines, cancellations, several readers.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::process::{Child, ChildStderr, ChildStdin, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +11,20 @@ use greenroom::{run, sleep, spawn, timeout, yield_now};
 use crate::again;
 use crate::child::{SHORT, Witness, child, tell, told};
 use crate::support::{bounded, is_nonblocking};
+
+/// A process that does a test's case, its standard input, and the lines it tells.
+fn talking(test: &str) -> (Child, ChildStdin, Lines<BufReader<ChildStderr>>) {
+    let mut child = child(test, "x").stderr(Stdio::piped()).spawn().unwrap();
+    let input = child.stdin.take().unwrap();
+    let answers = BufReader::new(child.stderr.take().unwrap()).lines();
+    (child, input, answers)
+}
+
+fn line() -> String {
+    let mut line = String::new();
+    stdin().read_line(&mut line).unwrap();
+    line
+}
 
 mod lines {
     use super::*;
@@ -124,9 +138,7 @@ mod cancelling {
             return there();
         }
         bounded(|| {
-            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
-            let mut input = child.stdin.take().unwrap();
-            let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
+            let (child, mut input, mut answers) = talking(NAME);
             let mut until = |what: &str| {
                 let what = format!("> {what}");
                 let mut seen = Vec::new();
@@ -230,9 +242,7 @@ mod two {
             return there();
         }
         bounded(|| {
-            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
-            let mut input = child.stdin.take().unwrap();
-            let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
+            let (child, mut input, mut answers) = talking(NAME);
             for _ in 0..ROUNDS {
                 input.write_all(b"one\ntwo\n").unwrap();
                 let mut got = Vec::new();
@@ -256,12 +266,6 @@ mod late {
     use super::*;
 
     const NAME: &str = "std_input::late::who_looks_late_finds_its_line";
-
-    fn line() -> String {
-        let mut line = String::new();
-        stdin().read_line(&mut line).unwrap();
-        line
-    }
 
     fn there() {
         let (waits, waiting) = mpsc::channel();
@@ -293,9 +297,7 @@ mod late {
             return there();
         }
         bounded(|| {
-            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
-            let mut input = child.stdin.take().unwrap();
-            let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
+            let (child, mut input, mut answers) = talking(NAME);
             assert!(answers.any(|line| line.unwrap() == "> ready"));
             input.write_all(b"one\ntwo\nthree\nfour\n").unwrap();
             // It is not to be woken by the end.
@@ -367,9 +369,7 @@ mod left {
             return;
         }
         bounded(|| {
-            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
-            let mut input = child.stdin.take().unwrap();
-            let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
+            let (child, mut input, mut answers) = talking(NAME);
             assert!(answers.any(|line| line.unwrap() == "> part"));
             input.write_all(b"ab").unwrap();
             assert!(answers.any(|line| line.unwrap() == "> lines"));
@@ -397,12 +397,6 @@ mod two_runtimes {
 
     const NAME: &str = "std_input::two_runtimes::each_gets_its_line";
 
-    fn line() -> String {
-        let mut line = String::new();
-        stdin().read_line(&mut line).unwrap();
-        line
-    }
-
     fn there() {
         let mut driven = Runtime::new();
         let got = Rc::new(RefCell::new(String::new()));
@@ -424,9 +418,7 @@ mod two_runtimes {
             return there();
         }
         bounded(|| {
-            let mut child = child(NAME, "x").stderr(Stdio::piped()).spawn().unwrap();
-            let mut input = child.stdin.take().unwrap();
-            let mut answers = BufReader::new(child.stderr.take().unwrap()).lines();
+            let (child, mut input, mut answers) = talking(NAME);
             assert!(answers.any(|line| line.unwrap() == "> ready"));
             input.write_all(b"one\ntwo\n").unwrap();
             // It is not to be woken by the end.
